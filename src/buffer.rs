@@ -1,0 +1,163 @@
+//! The receive buffer: owned by the caller, lent to the engine.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+/// Bytes received and not yet consumed, and the message being put together from them.
+///
+/// The caller owns it and fills it; [`Connection::receive`](crate::Connection::receive) and the
+/// opening handshake consume it and lend events out of it. A connection that waits holds no heap
+/// memory of its own, so a thread that serves many connections can give the buffer of an idle one
+/// back with [`release`](Self::release), or share one buffer among all that are
+/// [empty](Self::is_empty).
+///
+/// A message that spans frames or reads leaves parts here: hand the same buffer to the same
+/// connection until it `is_empty`.
+///
+/// # Memory
+/// An unused buffer holds no heap memory. It grows by what is asked of [`spare`](Self::spare), at
+/// most doubling beyond what has arrived, and never by what a frame header claims.
+///
+/// ```
+/// use sansocket::ReceiveBuffer;
+/// use std::io::Read;
+///
+/// let mut stream: &[u8] = b"\x81\x02hi"; // or a TcpStream
+/// let mut rx = ReceiveBuffer::default();
+/// let n = stream.read(rx.spare(16 * 1024))?;
+/// rx.commit(n);
+/// assert_eq!(rx.len(), 4);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct ReceiveBuffer {
+    /// Its length is what was ever initialised: filling never zeroes twice.
+    store: Vec<u8>,
+    start: usize,
+    end: usize,
+    pub(crate) assembly: Assembly,
+}
+
+/// What the frames of an unfinished message, or the lent one, are gathered in.
+#[derive(Debug, Default)]
+pub(crate) struct Assembly {
+    pub(crate) text: String,
+    pub(crate) data: Vec<u8>,
+}
+
+/// An in-place payload is handed over with its allocation only from this size on: below it, a copy
+/// is cheaper than a new allocation for the buffer.
+pub(crate) const TAKE_MIN: usize = 16 * 1024;
+
+impl ReceiveBuffer {
+    /// An empty buffer, without heap memory.
+    pub const fn new() -> Self {
+        Self {
+            store: Vec::new(),
+            start: 0,
+            end: 0,
+            assembly: Assembly {
+                text: String::new(),
+                data: Vec::new(),
+            },
+        }
+    }
+
+    /// Room for at least `min` bytes (at least one) behind the received ones, to read into.
+    ///
+    /// The contents are unspecified. [`Connection::read_hint`](crate::Connection::read_hint) says
+    /// what to ask for.
+    pub fn spare(&mut self, min: usize) -> &mut [u8] {
+        let min = min.max(1);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+        if self.store.len().saturating_sub(self.end) < min {
+            self.make_room(min);
+        }
+        self.store.get_mut(self.end..).unwrap_or_default()
+    }
+
+    #[cold]
+    fn make_room(&mut self, min: usize) {
+        let pending = self.len();
+        // Moving costs what is pending and gains what lies before it: only then is it linear.
+        if pending <= self.start {
+            self.store.copy_within(self.start..self.end, 0);
+            self.start = 0;
+            self.end = pending;
+        }
+        let needed = self.end.saturating_add(min);
+        if self.store.len() < needed {
+            self.store.resize(needed, 0);
+        }
+    }
+
+    /// Says that the first `n` bytes of the [`spare`](Self::spare) room now hold received bytes.
+    ///
+    /// An `n` beyond the room is held at the room's size.
+    pub fn commit(&mut self, n: usize) {
+        self.end = self.end.saturating_add(n).min(self.store.len());
+    }
+
+    /// Appends bytes that were received elsewhere: one copy.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.spare(bytes.len()).get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.commit(bytes.len());
+        }
+    }
+
+    /// Number of bytes received and not yet consumed.
+    pub fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether nothing is held: no unconsumed byte and no part of a message.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end && self.assembly.text.is_empty() && self.assembly.data.is_empty()
+    }
+
+    /// Gives back all heap memory that holds nothing. Nothing received is lost.
+    pub fn release(&mut self) {
+        if self.start == self.end {
+            self.store = Vec::new();
+            self.start = 0;
+            self.end = 0;
+        }
+        if self.assembly.text.is_empty() {
+            self.assembly.text = String::new();
+        }
+        if self.assembly.data.is_empty() {
+            self.assembly.data = Vec::new();
+        }
+    }
+
+    /// Number of bytes of heap memory held.
+    pub fn capacity(&self) -> usize {
+        self.store
+            .capacity()
+            .saturating_add(self.assembly.text.capacity())
+            .saturating_add(self.assembly.data.capacity())
+    }
+
+    /// The bytes received and not yet consumed.
+    #[inline]
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.store.get(self.start..self.end).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        self.store.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Consumes the first `n` unread bytes.
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start = self.start.saturating_add(n).min(self.end);
+    }
+}
