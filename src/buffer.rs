@@ -2,8 +2,10 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 /// Bytes received and not yet consumed, and the message being put together from them.
 ///
@@ -45,6 +47,15 @@ pub struct ReceiveBuffer {
 pub(crate) struct Assembly {
     pub(crate) text: String,
     pub(crate) data: Vec<u8>,
+    /// A character that was cut in two, lent as a chunk.
+    pub(crate) character: [u8; 4],
+}
+
+impl Assembly {
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.data.clear();
+    }
 }
 
 /// An in-place payload is handed over with its allocation only from this size on: below it, a copy
@@ -61,6 +72,7 @@ impl ReceiveBuffer {
             assembly: Assembly {
                 text: String::new(),
                 data: Vec::new(),
+                character: [0; 4],
             },
         }
     }
@@ -159,5 +171,52 @@ impl ReceiveBuffer {
     #[inline]
     pub(crate) fn consume(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.end);
+    }
+
+    /// Consumes `skip` unread bytes and then `len` more, and gives the place of those: it stays as
+    /// it is until the next [`spare`](Self::spare).
+    #[inline]
+    pub(crate) fn consume_range(&mut self, skip: usize, len: usize) -> Range<usize> {
+        let start = self.start.saturating_add(skip).min(self.end);
+        self.start = start.saturating_add(len).min(self.end);
+        start..self.start
+    }
+
+    pub(crate) fn assembly_and_unread(&mut self) -> (&mut Assembly, &[u8]) {
+        let unread = self.store.get(self.start..self.end).unwrap_or_default();
+        (&mut self.assembly, unread)
+    }
+
+    /// Drops everything received and the message in progress.
+    pub(crate) fn discard(&mut self) {
+        self.start = self.end;
+        self.assembly.clear();
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, place: Range<usize>) -> &[u8] {
+        self.store.get(place).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, place: Range<usize>) -> &mut [u8] {
+        self.store.get_mut(place).unwrap_or_default()
+    }
+
+    /// A consumed payload as one's own: with the allocation it lies in if it fills at least half of
+    /// it, so that no message keeps much more memory alive than its own; copied otherwise.
+    pub(crate) fn take(&mut self, place: Range<usize>) -> Bytes {
+        let payload = self.at(place.clone());
+        if payload.len() < self.store.capacity() / 2 {
+            return Bytes::copy_from_slice(payload);
+        }
+        let rest = self.unread().to_vec();
+        let mut store = mem::replace(&mut self.store, rest);
+        self.start = 0;
+        self.end = self.store.len();
+        store.truncate(place.end);
+        let mut payload = Bytes::from(store);
+        payload.advance(place.start.min(payload.len()));
+        payload
     }
 }

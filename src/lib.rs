@@ -22,9 +22,25 @@ extern crate alloc;
 extern crate std;
 
 mod buffer;
+mod close;
+mod config;
+mod connection;
+mod error;
+pub mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
+mod mask_keys;
+mod message;
 mod time;
+mod utf8;
 
 pub use buffer::ReceiveBuffer;
+pub use close::{CloseCode, CloseFrame, CloseOutcome, Timeout};
+pub use config::{Config, Delivery};
+pub use connection::{Connection, State, Transmit};
+pub use error::{ProtocolError, SendError};
+#[cfg(feature = "std")]
+pub use mask_keys::OsMaskKeys;
+pub use mask_keys::{MaskKeys, SeededMaskKeys};
+pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;

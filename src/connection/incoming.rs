@@ -1,0 +1,217 @@
+//! The message that is being received (RFC 6455 §5.4), and what is ready to be lent.
+
+use core::ops::Range;
+
+use crate::config::{Config, Delivery};
+use crate::error::ProtocolError;
+use crate::frame::{Header, Opcode};
+use crate::utf8::CutChar;
+
+/// The type of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Binary,
+}
+
+/// A data frame whose header has been consumed.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) key: Option<[u8; 4]>,
+    pub(super) fin: bool,
+    /// Size of the payload.
+    pub(super) total: u64,
+    /// How much of the payload has not been consumed.
+    pub(super) left: u64,
+    /// How much of the unread payload is unmasked already.
+    pub(super) unmasked: usize,
+    /// The payload waits in the buffer until it is whole, and is lent there.
+    pub(super) in_place: bool,
+}
+
+impl Frame {
+    /// How many bytes of the payload have been consumed.
+    pub(super) fn consumed(&self) -> u64 {
+        self.total.saturating_sub(self.left)
+    }
+
+    pub(super) fn consume(&mut self, n: usize) {
+        self.left = self.left.saturating_sub(n as u64);
+        self.unmasked = self.unmasked.saturating_sub(n);
+    }
+}
+
+/// A message of which at least one frame header has been consumed.
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) kind: Kind,
+    size: u64,
+    fragments: u32,
+    /// The character that the last fragment ended in.
+    pub(super) cut: CutChar,
+}
+
+/// What `lend` gives next. Places count from the first unread byte.
+#[derive(Debug, Default)]
+pub(super) enum Ready {
+    #[default]
+    Nothing,
+    /// A whole message in one frame, still masked.
+    Whole(Whole),
+    /// A binary message, unmasked and in its place.
+    InPlace(Range<usize>),
+    Assembled(Kind),
+    /// Part of a message, unmasked at the front of the unread bytes.
+    Chunk {
+        kind: Kind,
+        len: usize,
+        last: bool,
+    },
+    /// A character that was cut in two.
+    Character {
+        character: char,
+        last: bool,
+    },
+    Ping(Range<usize>),
+    Pong(Range<usize>),
+    Close,
+}
+
+/// A whole message in one frame at the front of the unread bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole {
+    pub(super) kind: Kind,
+    pub(super) header: usize,
+    pub(super) len: usize,
+    pub(super) key: Option<[u8; 4]>,
+}
+
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) frame: Option<Frame>,
+    pub(super) message: Option<Partial>,
+    pub(super) ready: Ready,
+    /// Text was lent up to a byte that is not UTF-8.
+    pub(super) ends_invalid: bool,
+    /// The largest message that may be lent as it lies; 0 unless a whole message may come next.
+    pub(super) max_whole: usize,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+struct Limits {
+    delivery: Delivery,
+    frame: u64,
+    message: u64,
+    fragments: u32,
+}
+
+impl Incoming {
+    pub(super) fn new(config: &Config) -> Self {
+        // A whole message must fit the address space, whatever the limits say.
+        let addressable = match config.delivery {
+            Delivery::Messages => isize::MAX as u64 / 2,
+            Delivery::Chunks => u64::MAX,
+        };
+        let mut incoming = Self {
+            frame: None,
+            message: None,
+            ready: Ready::Nothing,
+            ends_invalid: false,
+            max_whole: 0,
+            limits: Limits {
+                delivery: config.delivery,
+                frame: config.max_frame_size.min(addressable),
+                message: config.max_message_size.min(addressable),
+                fragments: config.max_fragments,
+            },
+        };
+        incoming.end_message();
+        incoming
+    }
+
+    pub(super) fn in_chunks(&self) -> bool {
+        self.limits.delivery == Delivery::Chunks
+    }
+
+    pub(super) fn max_message(&self) -> usize {
+        usize::try_from(self.limits.message).unwrap_or(usize::MAX)
+    }
+
+    /// Size and missing part of the payload that is being received.
+    pub(super) fn frame_left(&self) -> Option<(u64, u64)> {
+        self.frame.as_ref().map(|frame| (frame.total, frame.left))
+    }
+
+    /// Judges a data frame by its header, before any of its payload: its place among the fragments
+    /// and all limits.
+    pub(super) fn begin_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        let kind = match header.opcode {
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+            _ => None,
+        };
+        // §5.4: fragments of one message are not interleaved with another's.
+        let mut message = match (self.message.take(), kind) {
+            (None, Some(kind)) => Partial {
+                kind,
+                size: 0,
+                fragments: 0,
+                cut: CutChar::default(),
+            },
+            (Some(message), None) => message,
+            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (Some(_), Some(_)) => return Err(ProtocolError::ExpectedContinuation),
+        };
+        let Limits {
+            frame: max_frame,
+            message: max_message,
+            fragments: max_fragments,
+            ..
+        } = self.limits;
+        if header.payload_len > max_frame {
+            return Err(ProtocolError::FrameTooBig { limit: max_frame });
+        }
+        message.size = message.size.saturating_add(header.payload_len);
+        if message.size > max_message {
+            return Err(ProtocolError::MessageTooBig { limit: max_message });
+        }
+        message.fragments = message.fragments.saturating_add(1);
+        if message.fragments > max_fragments {
+            return Err(ProtocolError::TooManyFragments {
+                limit: max_fragments,
+            });
+        }
+        let only = header.fin && message.fragments == 1;
+        self.frame = Some(Frame {
+            key: header.masking_key,
+            fin: header.fin,
+            total: header.payload_len,
+            left: header.payload_len,
+            unmasked: 0,
+            in_place: only && message.kind == Kind::Binary && !self.in_chunks(),
+        });
+        self.message = Some(message);
+        self.max_whole = 0;
+        Ok(())
+    }
+
+    pub(super) fn end_message(&mut self) {
+        self.frame = None;
+        self.message = None;
+        self.max_whole = match self.limits.delivery {
+            Delivery::Messages if self.limits.fragments > 0 => {
+                let limit = self.limits.frame.min(self.limits.message);
+                usize::try_from(limit).unwrap_or(usize::MAX)
+            }
+            // Chunks take the general path, and without fragments no message may come at all.
+            _ => 0,
+        };
+    }
+
+    /// Nothing is received any more.
+    pub(super) fn stop(&mut self) {
+        self.end_message();
+        self.max_whole = 0;
+    }
+}

@@ -1,0 +1,254 @@
+//! The engine: RFC 6455 §5.4–§7, without I/O.
+
+mod closing;
+mod incoming;
+mod receive;
+mod send;
+mod timers;
+mod transmit;
+
+use alloc::boxed::Box;
+use core::fmt;
+use core::time::Duration;
+
+use crate::buffer::ReceiveBuffer;
+use crate::close::{CloseCode, CloseFrame, CloseOutcome};
+use crate::config::{Config, Delivery};
+use crate::frame::MAX_HEADER_SIZE;
+use crate::mask_keys::MaskKeys;
+use crate::time::Timestamp;
+
+pub use closing::State;
+pub use transmit::Transmit;
+
+use closing::Closing;
+use incoming::Incoming;
+use send::Outgoing;
+use timers::{Expired, Timers};
+use transmit::Queue;
+
+/// The most that a single read is asked to bring, in bytes.
+const MAX_READ_HINT: usize = 64 * 1024;
+
+/// One endpoint of a WebSocket connection, from the end of the opening handshake on.
+///
+/// It does no I/O and has no clock: its caller moves the bytes and tells the time. Its methods come
+/// in four kinds:
+///
+/// 1. **Getters** look: [`state`](Self::state), [`outcome`](Self::outcome),
+///    [`can_send`](Self::can_send), [`round_trip`](Self::round_trip), [`config`](Self::config).
+/// 2. **Inputs** say what happened: [`receive`](Self::receive), [`receive_eof`](Self::receive_eof),
+///    [`handle_timeout`](Self::handle_timeout).
+/// 3. **Commands** say what to do: [`send`](Self::send), [`send_text`](Self::send_text),
+///    [`send_binary`](Self::send_binary), [`send_chunk`](Self::send_chunk), [`ping`](Self::ping),
+///    [`close`](Self::close).
+/// 4. **Outputs** say what the caller is to do: [`transmit`](Self::transmit),
+///    [`poll_timeout`](Self::poll_timeout), [`wants_read`](Self::wants_read),
+///    [`read_hint`](Self::read_hint), [`wants_shutdown`](Self::wants_shutdown).
+///
+/// After any input or command, look at the outputs. The order that always works is: **receive**
+/// until there is no event, **transmit** until there is nothing left or the transport is full,
+/// **handle the time-outs**, then wait for bytes, for the transport to take more, or for the
+/// deadline. The [crate's page](crate) has that loop as a program.
+///
+/// # Failing
+/// When the peer breaks the protocol or a limit, the right Close frame is queued before the error is
+/// returned; whatever was complete before the offending frame has been delivered by then, nothing is
+/// delivered after it, and the same error is returned for ever.
+///
+/// # Panics
+/// Never: not by what a peer sends, nor by any order of calls.
+#[derive(Debug)]
+pub struct Connection {
+    role: Role,
+    config: Config,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    queue: Queue,
+    closing: Closing,
+    timers: Timers,
+}
+
+/// What only one of the roles has.
+enum Role {
+    Server,
+    Client { keys: Box<dyn MaskKeys> },
+}
+
+impl fmt::Debug for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server => "Server",
+            Self::Client { .. } => "Client",
+        })
+    }
+}
+
+impl Role {
+    /// §5.3: each frame of a client is masked with a key of its own, a server's frames are not.
+    #[inline]
+    fn next_key(&mut self) -> Option<[u8; 4]> {
+        match self {
+            Self::Server => None,
+            Self::Client { keys } => Some(keys.next_key()),
+        }
+    }
+
+    #[inline]
+    fn is_client(&self) -> bool {
+        matches!(self, Self::Client { .. })
+    }
+}
+
+impl Connection {
+    /// A client's side, whose frames are masked with keys from `mask_keys` (§5.3, §10.3).
+    pub fn client(config: Config, mask_keys: impl MaskKeys + 'static) -> Self {
+        let keys = Box::new(mask_keys);
+        Self::new(Role::Client { keys }, config)
+    }
+
+    /// A server's side.
+    pub fn server(config: Config) -> Self {
+        Self::new(Role::Server, config)
+    }
+
+    fn new(role: Role, config: Config) -> Self {
+        Self {
+            incoming: Incoming::new(&config),
+            role,
+            config,
+            outgoing: Outgoing::default(),
+            queue: Queue::default(),
+            closing: Closing::default(),
+            timers: Timers::default(),
+        }
+    }
+
+    /// How far the connection has come.
+    pub fn state(&self) -> State {
+        self.closing.state(self.queue.is_empty())
+    }
+
+    /// How the connection ended; `None` as long as it has not.
+    pub fn outcome(&self) -> Option<&CloseOutcome> {
+        self.closing.outcome()
+    }
+
+    /// Whether a message can be sent now: the connection is open, below its
+    /// [write limit](Config::write_limit), and not amid a message sent in chunks.
+    pub fn can_send(&self) -> bool {
+        self.may_start_message().is_ok() && self.queue.len() < self.config.write_limit
+    }
+
+    /// How long the last answered keep-alive ping took to come back.
+    ///
+    /// It is as exact as the calls to [`handle_timeout`](Self::handle_timeout) are prompt.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.timers.round_trip()
+    }
+
+    /// The limits and deadlines.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Input: the transport gives no more bytes, or has broken.
+    ///
+    /// Receive what came before it first. Unless the closing handshake was completed, the outcome
+    /// is [`CloseOutcome::Lost`], and what was queued is dropped.
+    pub fn receive_eof(&mut self) {
+        if self.closing.on_eof() {
+            self.queue.clear();
+        }
+    }
+
+    /// Input: it is `now`. Arms the deadlines of what happened since the last call, and does what
+    /// the ones that have passed ask for.
+    ///
+    /// Time enters nowhere else, so deadlines count from here: call it after the other inputs and
+    /// before waiting, as well as when [`poll_timeout`](Self::poll_timeout) says.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.closing.may_send() {
+            let (idle, keep_alive) = (self.config.idle_timeout, self.config.keep_alive);
+            match self.timers.handle_open(now, idle, keep_alive) {
+                None => {}
+                Some(Expired::SendPing(payload)) => self.queue_ping(&payload),
+                Some(Expired::Idle) => {
+                    let frame = CloseFrame::new(CloseCode::GOING_AWAY, "idle for too long");
+                    self.queue_close(Some(&frame));
+                }
+                Some(Expired::Pong) => {
+                    let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "no pong in time");
+                    self.queue_close(Some(&frame));
+                    self.closing.on_missing_pong();
+                }
+            }
+        }
+        if self.state() != State::Open
+            && self.state() != State::Closed
+            && self.timers.handle_closing(now, self.config.close_timeout)
+        {
+            self.closing.on_close_deadline();
+        }
+    }
+
+    /// Output: when to call [`handle_timeout`](Self::handle_timeout) next, at the latest;
+    /// [`Timestamp::ZERO`] for at once, `None` for never.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        match self.state() {
+            State::Open => {
+                let (idle, keep_alive) = (self.config.idle_timeout, self.config.keep_alive);
+                self.timers.next_open(idle, keep_alive)
+            }
+            State::Closing | State::Draining => Some(self.timers.next_closing()),
+            State::Closed => None,
+        }
+    }
+
+    /// Output: the bytes to write to the transport.
+    pub fn transmit(&mut self) -> Transmit<'_> {
+        Transmit(&mut self.queue)
+    }
+
+    /// Output: whether to read from the transport.
+    ///
+    /// This goes on after the end of the connection, until the end of the transport or the close
+    /// deadline: what comes is dropped, but a transport that is closed with bytes unread may take
+    /// our Close frame with it.
+    pub fn wants_read(&self) -> bool {
+        self.closing.wants_read()
+    }
+
+    /// Output: how many bytes to read next at the most, where `usual` is the size of a normal read,
+    /// say 16 KiB.
+    ///
+    /// That is `usual`, unless a large frame is being received: then up to its end and the next
+    /// header, at most 64 KiB.
+    pub fn read_hint(&self, rx: &ReceiveBuffer, usual: usize) -> usize {
+        let whole_messages = matches!(self.config.delivery, Delivery::Messages);
+        match self.incoming.frame_left() {
+            Some((total, left)) if whole_messages && total >= usual as u64 / 2 => {
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                let missing = left.saturating_sub(rx.len());
+                missing.saturating_add(MAX_HEADER_SIZE).min(MAX_READ_HINT)
+            }
+            _ => usual,
+        }
+    }
+
+    /// Output: whether to shut the transport down: the connection has ended, all that was queued
+    /// has been transmitted, and it is our turn (§7.1.1), or the close deadline has passed.
+    ///
+    /// Shut the sending direction down first and read on while
+    /// [`wants_read`](Self::wants_read): at [`State::Closed`] the transport can be dropped.
+    pub fn wants_shutdown(&self) -> bool {
+        let all_transmitted = self.queue.is_empty();
+        self.closing
+            .wants_shutdown(self.role.is_client(), all_transmitted)
+    }
+
+    /// Gives back all heap memory that holds nothing; worth calling before a long wait.
+    pub fn release(&mut self) {
+        self.queue.release();
+    }
+}

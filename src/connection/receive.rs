@@ -1,0 +1,512 @@
+//! Receiving (RFC 6455 §5.4–§6.2): one engine for both deliveries.
+//!
+//! `ready` decides what comes next and borrows nothing; `lend` gives it. A whole message in one
+//! frame, by far the most frequent case, takes a short path; everything else is cold.
+
+use alloc::string::String;
+use core::ops::Range;
+
+use super::Connection;
+use super::incoming::{Frame, Kind, Partial, Ready, Whole};
+use crate::buffer::{Assembly, ReceiveBuffer, TAKE_MIN};
+use crate::close::CloseFrame;
+use crate::error::ProtocolError;
+use crate::frame::{Header, Opcode, mask, mask_at};
+use crate::message::{Chunk, Data, Event, Payload, Text};
+use crate::utf8::{self, Invalid};
+
+/// The first byte of a message in one frame: FIN, no reserved bit, and the opcode.
+const WHOLE_TEXT: u8 = 0x80 | Opcode::Text as u8;
+const WHOLE_BINARY: u8 = 0x80 | Opcode::Binary as u8;
+
+/// Text is checked and copied in blocks of this size, so that the copy finds it in the cache.
+const BLOCK: usize = 2048;
+
+/// What the unread bytes of a data frame amount to.
+enum Progress {
+    /// `lend` has something to give.
+    Ready,
+    /// More bytes are needed.
+    Incomplete,
+    /// The frame is consumed, its message goes on.
+    FrameEnd,
+}
+
+impl Connection {
+    /// Input: looks for the next event in what was received, and lends it.
+    ///
+    /// Fill `rx` and call this until it gives `None`: then more bytes are needed. A pong that is
+    /// due, the answer to a Close frame, and the Close frame of a failure are queued by then.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection, Event, ReceiveBuffer, SeededMaskKeys};
+    ///
+    /// # let secret_seed = [7; 32];
+    /// let mut client = Connection::client(Config::new(), SeededMaskKeys::new(secret_seed));
+    /// let mut rx = ReceiveBuffer::new();
+    /// rx.extend_from_slice(b"\x81\x02hi\x89\x01?");
+    ///
+    /// let Some(Event::Text(text)) = client.receive(&mut rx)? else { panic!("not a text") };
+    /// assert_eq!(&*text, "hi");
+    /// assert!(matches!(client.receive(&mut rx)?, Some(Event::Ping(b"?"))));
+    /// assert!(client.receive(&mut rx)?.is_none());
+    /// assert_eq!(client.transmit().queued(), 7); // the pong
+    /// # Ok::<(), sansocket::ProtocolError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The peer broke the protocol or a limit. See [failing](Self#failing).
+    #[inline]
+    pub fn receive<'a>(
+        &mut self,
+        rx: &'a mut ReceiveBuffer,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        self.ready(rx)?;
+        self.lend(rx)
+    }
+
+    /// Whether [`lend`](Self::lend) has something to give. Asking twice changes nothing.
+    #[inline]
+    pub(crate) fn ready(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        if matches!(self.incoming.ready, Ready::Nothing) {
+            match self.whole_message(rx.unread()) {
+                Some(whole) => {
+                    self.timers.on_received();
+                    self.incoming.ready = Ready::Whole(whole);
+                }
+                None => return self.ready_in_steps(rx),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Lends what is ready, if anything is.
+    #[inline]
+    pub(crate) fn lend<'a>(
+        &mut self,
+        rx: &'a mut ReceiveBuffer,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        match core::mem::take(&mut self.incoming.ready) {
+            Ready::Nothing => Ok(None),
+            Ready::Whole(whole) => self.lend_whole(whole, rx).map(Some),
+            other => self.lend_other(other, rx).map(Some),
+        }
+    }
+
+    /// A whole message in one frame with a 7- or 16-bit length, if nothing is wrong with it.
+    #[inline]
+    fn whole_message(&self, unread: &[u8]) -> Option<Whole> {
+        let (&[first, second], rest) = unread.split_first_chunk()?;
+        let kind = match first {
+            WHOLE_TEXT => Kind::Text,
+            WHOLE_BINARY => Kind::Binary,
+            _ => return None,
+        };
+        let (len, rest) = match second & 0x7F {
+            127 => return None,
+            126 => {
+                let (extended, rest) = rest.split_first_chunk()?;
+                let len = u16::from_be_bytes(*extended);
+                if len < 126 {
+                    return None;
+                }
+                (usize::from(len), rest)
+            }
+            short => (usize::from(short), rest),
+        };
+        let masked = second & 0x80 != 0;
+        if len > self.incoming.max_whole
+            || masked == self.role.is_client()
+            || self.incoming.max_whole == 0
+        {
+            return None;
+        }
+        let (key, rest) = if masked {
+            let (key, rest) = rest.split_first_chunk()?;
+            (Some(*key), rest)
+        } else {
+            (None, rest)
+        };
+        (rest.len() >= len).then(|| Whole {
+            kind,
+            header: unread.len().saturating_sub(rest.len()),
+            len,
+            key,
+        })
+    }
+
+    #[inline]
+    fn lend_whole<'a>(
+        &mut self,
+        whole: Whole,
+        rx: &'a mut ReceiveBuffer,
+    ) -> Result<Event<'a>, ProtocolError> {
+        let place = rx.consume_range(whole.header, whole.len);
+        if let Some(key) = whole.key {
+            mask(rx.at_mut(place.clone()), key);
+        }
+        match whole.kind {
+            Kind::Binary => Ok(Event::Binary(lend_payload(rx, place))),
+            Kind::Text => match utf8::check(rx.at(place)) {
+                Ok(text) => Ok(Event::Text(Text::in_place(text))),
+                Err(Invalid) => Err(self.fail_receiving(ProtocolError::InvalidUtf8)),
+            },
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lend_other<'a>(
+        &mut self,
+        ready: Ready,
+        rx: &'a mut ReceiveBuffer,
+    ) -> Result<Event<'a>, ProtocolError> {
+        Ok(match ready {
+            Ready::InPlace(Range { start, end }) => {
+                let place = rx.consume_range(start, end.saturating_sub(start));
+                Event::Binary(lend_payload(rx, place))
+            }
+            Ready::Assembled(Kind::Text) => Event::Text(Text::assembled(&mut rx.assembly.text)),
+            Ready::Assembled(Kind::Binary) => {
+                Event::Binary(Payload::assembled(&mut rx.assembly.data))
+            }
+            Ready::Chunk {
+                kind: Kind::Binary,
+                len,
+                last,
+            } => {
+                let place = rx.consume_range(0, len);
+                let data = Data::Binary(rx.at(place));
+                Event::Chunk(Chunk { data, last })
+            }
+            Ready::Chunk {
+                kind: Kind::Text,
+                len,
+                last,
+            } => {
+                let place = rx.consume_range(0, len);
+                return self.lend_text_chunk(rx.at(place), last);
+            }
+            Ready::Character { character, last } => {
+                let data = Data::Text(character.encode_utf8(&mut rx.assembly.character));
+                Event::Chunk(Chunk { data, last })
+            }
+            Ready::Ping(Range { start, end }) => {
+                let place = rx.consume_range(start, end.saturating_sub(start));
+                Event::Ping(rx.at(place))
+            }
+            Ready::Pong(Range { start, end }) => {
+                let place = rx.consume_range(start, end.saturating_sub(start));
+                Event::Pong(rx.at(place))
+            }
+            Ready::Nothing | Ready::Whole(_) | Ready::Close => {
+                Event::Close(self.closing.received().cloned())
+            }
+        })
+    }
+
+    /// What is valid before a byte that is not UTF-8 is still delivered, wherever the reads cut it.
+    fn lend_text_chunk<'a>(
+        &mut self,
+        part: &'a [u8],
+        last: bool,
+    ) -> Result<Event<'a>, ProtocolError> {
+        let chunk = |text, last| {
+            let data = Data::Text(text);
+            Event::Chunk(Chunk { data, last })
+        };
+        if let Ok(text) = utf8::check(part) {
+            return Ok(chunk(text, last));
+        }
+        self.incoming.ends_invalid = true;
+        match part.utf8_chunks().next().map(|chunk| chunk.valid()) {
+            None | Some("") => Err(self.fail_receiving(ProtocolError::InvalidUtf8)),
+            Some(text) => Ok(chunk(text, false)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ready_in_steps(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        if !self.closing.reads() {
+            rx.discard();
+            return self.closing.failure().map_or(Ok(false), Err);
+        }
+        match self.step(rx) {
+            Ok(ready) => Ok(ready),
+            Err(error) => {
+                rx.discard();
+                Err(self.fail_receiving(error))
+            }
+        }
+    }
+
+    /// A violation while receiving is terminal.
+    fn fail_receiving(&mut self, error: ProtocolError) -> ProtocolError {
+        self.incoming.stop();
+        self.fail(error)
+    }
+
+    /// Consumes frames until there is something to lend, or more bytes are needed.
+    fn step(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        if self.incoming.ends_invalid {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        loop {
+            if self.incoming.frame.is_some() {
+                match self.step_payload(rx)? {
+                    Progress::Ready => return Ok(true),
+                    Progress::Incomplete => return Ok(false),
+                    Progress::FrameEnd => {}
+                }
+            }
+            if self.incoming.message.is_none() {
+                rx.assembly.clear();
+            }
+            let Some((header, size)) = Header::decode(rx.unread())? else {
+                return Ok(false);
+            };
+            self.check_header(&header)?;
+            if header.opcode.is_control() {
+                return self.step_control(&header, size, rx);
+            }
+            self.incoming.begin_frame(&header)?;
+            self.timers.on_received();
+            rx.consume(size);
+        }
+    }
+
+    /// Judges what depends on the connection: reserved bits and the direction of masking.
+    fn check_header(&self, header: &Header) -> Result<(), ProtocolError> {
+        // §5.2: no extension has been negotiated that gives them a meaning.
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err(ProtocolError::ReservedBits);
+        }
+        // §5.1: a client masks, a server does not.
+        match (header.masking_key, self.role.is_client()) {
+            (None, false) => Err(ProtocolError::Unmasked),
+            (Some(_), true) => Err(ProtocolError::Masked),
+            _ => Ok(()),
+        }
+    }
+
+    /// A control frame (§5.5), which may come amid the fragments of a message and is taken whole.
+    fn step_control(
+        &mut self,
+        header: &Header,
+        size: usize,
+        rx: &mut ReceiveBuffer,
+    ) -> Result<bool, ProtocolError> {
+        let len = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
+        let place = size..size.saturating_add(len);
+        let Some(payload) = rx.unread_mut().get_mut(place.clone()) else {
+            return Ok(false);
+        };
+        if let Some(key) = header.masking_key {
+            mask(payload, key);
+        }
+        self.timers.on_received();
+        self.incoming.ready = match header.opcode {
+            Opcode::Close => {
+                let frame = CloseFrame::parse(payload)?;
+                // §5.5.1: the answer echoes the code.
+                if self.closing.may_send() {
+                    let echo = frame.as_ref().map(|frame| frame.code().into());
+                    self.queue_close(echo.as_ref());
+                }
+                self.closing.on_close_received(frame);
+                self.incoming.stop();
+                rx.discard();
+                Ready::Close
+            }
+            Opcode::Ping => {
+                if self.closing.may_send() {
+                    self.queue_pong(payload);
+                }
+                Ready::Ping(place)
+            }
+            _ => {
+                self.timers.on_pong(payload);
+                Ready::Pong(place)
+            }
+        };
+        Ok(true)
+    }
+
+    /// Consumes what has arrived of a data frame's payload.
+    fn step_payload(&mut self, rx: &mut ReceiveBuffer) -> Result<Progress, ProtocolError> {
+        let in_chunks = self.incoming.in_chunks();
+        let max_message = self.incoming.max_message();
+        let (Some(frame), Some(message)) = (&mut self.incoming.frame, &mut self.incoming.message)
+        else {
+            return Ok(Progress::FrameEnd);
+        };
+        if unmask_arrived(frame, rx) > 0 {
+            self.timers.on_received();
+        }
+        if let Some(character) = complete_cut(frame, message, rx)? {
+            if in_chunks {
+                let last = frame.fin && frame.left == 0;
+                self.incoming.ready = Ready::Character { character, last };
+                self.end_frame_if_consumed();
+                return Ok(Progress::Ready);
+            }
+            rx.assembly.text.push(character);
+        }
+        let arrived = frame.unmasked;
+        let whole = arrived as u64 == frame.left;
+        if frame.in_place {
+            if !whole {
+                return Ok(Progress::Incomplete);
+            }
+            self.incoming.ready = Ready::InPlace(0..arrived);
+            self.incoming.end_message();
+            return Ok(Progress::Ready);
+        }
+
+        let part = rx.unread().get(..arrived).unwrap_or_default();
+        let suffix = match message.kind {
+            Kind::Binary => 0,
+            // A part that is lent is checked there, so that what is valid in it is not lost.
+            Kind::Text if in_chunks => utf8::incomplete_suffix(part).unwrap_or(0),
+            Kind::Text => {
+                utf8::incomplete_suffix(part).map_err(|Invalid| ProtocolError::InvalidUtf8)?
+            }
+        };
+        let len = arrived.saturating_sub(suffix);
+        let message_ends = whole && frame.fin;
+        let ends_amid_character = message_ends && (suffix > 0 || !message.cut.is_empty());
+
+        if in_chunks && (len > 0 || message_ends && !ends_amid_character) {
+            let kind = message.kind;
+            let last = message_ends && !ends_amid_character;
+            frame.consume(len);
+            self.incoming.ready = Ready::Chunk { kind, len, last };
+            self.end_frame_if_consumed();
+            return Ok(Progress::Ready);
+        }
+        // §8.1: a text that ends amid a character is not UTF-8.
+        if ends_amid_character {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        if !in_chunks {
+            let (assembly, unread) = rx.assembly_and_unread();
+            let part = unread.get(..len).unwrap_or_default();
+            append(assembly, message.kind, part, max_message)?;
+            rx.consume(len);
+            frame.consume(len);
+        }
+        if !whole {
+            return Ok(Progress::Incomplete);
+        }
+        message
+            .cut
+            .keep(rx.unread().get(..suffix).unwrap_or_default());
+        rx.consume(suffix);
+        frame.consume(suffix);
+        if !message_ends {
+            self.incoming.frame = None;
+            return Ok(Progress::FrameEnd);
+        }
+        self.incoming.ready = Ready::Assembled(message.kind);
+        self.incoming.end_message();
+        Ok(Progress::Ready)
+    }
+
+    /// After a chunk: its frame, or its message, may have ended with it.
+    fn end_frame_if_consumed(&mut self) {
+        match &self.incoming.frame {
+            Some(frame) if frame.left == 0 && frame.fin => self.incoming.end_message(),
+            Some(frame) if frame.left == 0 => self.incoming.frame = None,
+            _ => {}
+        }
+    }
+}
+
+/// Unmasks what has arrived of the frame since the last time; gives how much that was.
+fn unmask_arrived(frame: &mut Frame, rx: &mut ReceiveBuffer) -> usize {
+    let left = usize::try_from(frame.left).unwrap_or(usize::MAX);
+    let arrived = left.min(rx.len());
+    let new = rx
+        .unread_mut()
+        .get_mut(frame.unmasked..arrived)
+        .unwrap_or_default();
+    if let Some(key) = frame.key {
+        mask_at(
+            new,
+            key,
+            frame.consumed().saturating_add(frame.unmasked as u64),
+        );
+    }
+    let count = new.len();
+    frame.unmasked = arrived;
+    count
+}
+
+/// Gives the character that the last fragment ended in, once it is complete.
+fn complete_cut(
+    frame: &mut Frame,
+    message: &mut Partial,
+    rx: &mut ReceiveBuffer,
+) -> Result<Option<char>, ProtocolError> {
+    while !message.cut.is_empty() && frame.unmasked > 0 {
+        let byte = rx.unread().first().copied().unwrap_or_default();
+        rx.consume(1);
+        frame.consume(1);
+        match message.cut.complete(byte) {
+            Ok(None) => {}
+            Ok(character) => return Ok(character),
+            Err(Invalid) => return Err(ProtocolError::InvalidUtf8),
+        }
+    }
+    Ok(None)
+}
+
+/// Appends a part of a message, a text's checked.
+fn append(to: &mut Assembly, kind: Kind, part: &[u8], max: usize) -> Result<(), ProtocolError> {
+    match kind {
+        Kind::Binary => {
+            let more = growth(to.data.len(), to.data.capacity(), part.len(), max);
+            to.data.reserve_exact(more);
+            to.data.extend_from_slice(part);
+            Ok(())
+        }
+        Kind::Text => {
+            let more = growth(to.text.len(), to.text.capacity(), part.len(), max);
+            to.text.reserve_exact(more);
+            append_text(&mut to.text, part).map_err(|Invalid| ProtocolError::InvalidUtf8)
+        }
+    }
+}
+
+fn append_text(text: &mut String, mut part: &[u8]) -> Result<(), Invalid> {
+    while let Some((block, _)) = part.split_at_checked(BLOCK) {
+        let whole = BLOCK.saturating_sub(utf8::incomplete_suffix(block)?);
+        let (block, rest) = part.split_at_checked(whole).unwrap_or((part, &[]));
+        text.push_str(utf8::check(block)?);
+        part = rest;
+    }
+    text.push_str(utf8::check(part)?);
+    Ok(())
+}
+
+/// How much to reserve for `more` bytes: doubling keeps appending linear, and the limit on messages
+/// keeps the doubling in bounds.
+fn growth(len: usize, capacity: usize, more: usize, max: usize) -> usize {
+    if capacity.saturating_sub(len) >= more {
+        return 0;
+    }
+    let needed = len.saturating_add(more);
+    let target = needed.max(capacity.saturating_mul(2).min(max));
+    target.saturating_sub(len)
+}
+
+/// A payload of some size can be handed over with its allocation.
+#[inline]
+fn lend_payload(rx: &mut ReceiveBuffer, place: Range<usize>) -> Payload<'_> {
+    if place.len() < TAKE_MIN {
+        Payload::in_place(rx.at(place))
+    } else {
+        Payload::in_large(rx, place)
+    }
+}

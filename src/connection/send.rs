@@ -1,0 +1,241 @@
+//! Sending (RFC 6455 §5.4–§6.1): commands that queue frames.
+
+use alloc::string::ToString;
+
+use bytes::Bytes;
+
+use super::Connection;
+use super::transmit::masked_copy;
+use crate::close::CloseFrame;
+use crate::error::{ProtocolError, SendError};
+use crate::frame::{Header, MAX_CONTROL_PAYLOAD, MAX_HEADER_SIZE, Opcode, mask};
+use crate::message::{Chunk, Data, Message};
+
+/// An owned payload of at least this size is transmitted from where it is, in bytes; below it,
+/// copying it behind its header is cheaper than another slice to write.
+const LARGE: usize = 8 * 1024;
+
+/// The message that is being sent in chunks.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    in_progress: Option<Opcode>,
+}
+
+impl Connection {
+    /// Command: queues a message.
+    ///
+    /// A large payload is not copied by a server, nor by a client that owns it alone.
+    ///
+    /// # Errors
+    /// The message comes back when too much is queued already, when the closing handshake has
+    /// begun, or amid a message in chunks.
+    pub fn send(&mut self, message: Message) -> Result<(), SendError<Message>> {
+        if let Err(error) = self.may_send_message(message.len()) {
+            return Err(error.map(|()| message));
+        }
+        let (opcode, payload) = match message {
+            Message::Text(text) => (Opcode::Text, Bytes::from(text)),
+            Message::Binary(data) => (Opcode::Binary, data),
+        };
+        if payload.len() < LARGE {
+            self.queue_frame(opcode, true, &payload);
+        } else {
+            self.queue_large(opcode, payload);
+        }
+        Ok(())
+    }
+
+    /// Command: queues a copy of a text message.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.may_send_message(text.len())?;
+        self.queue_frame(Opcode::Text, true, text.as_bytes());
+        Ok(())
+    }
+
+    /// Command: queues a copy of a binary message.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    #[inline]
+    pub fn send_binary(&mut self, data: &[u8]) -> Result<(), SendError> {
+        self.may_send_message(data.len())?;
+        self.queue_frame(Opcode::Binary, true, data);
+        Ok(())
+    }
+
+    /// Command: queues a part of a message, as a fragment of its own (§5.4).
+    ///
+    /// The first part begins a message, the one marked [`last`](Chunk::last) ends it; control
+    /// frames may go between, other messages may not.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send); and a part of the other type than the message in progress.
+    pub fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), SendError> {
+        let kind = match chunk.data {
+            Data::Text(_) => Opcode::Text,
+            Data::Binary(_) => Opcode::Binary,
+        };
+        let opcode = match self.outgoing.in_progress {
+            None => kind,
+            Some(message) if message == kind => Opcode::Continuation,
+            Some(_) => return Err(SendError::MessageInProgress(())),
+        };
+        let payload = chunk.data.as_bytes();
+        self.may_queue(payload.len())?;
+        self.queue_frame(opcode, chunk.last, payload);
+        self.outgoing.in_progress = (!chunk.last).then_some(kind);
+        Ok(())
+    }
+
+    /// Command: queues a ping with up to 125 bytes of application data (§5.5.2).
+    ///
+    /// For a connection that is to be kept alive, see
+    /// [`Config::keep_alive`](crate::Config::keep_alive).
+    ///
+    /// # Errors
+    /// Too much data, too much queued already, or the closing handshake has begun.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(SendError::ControlTooLong(()));
+        }
+        self.may_queue(payload.len())?;
+        self.queue_ping(payload);
+        Ok(())
+    }
+
+    /// Command: begins the closing handshake (§7.1.2): queues a Close frame with a code and a
+    /// reason, with a code alone, or with `None`.
+    ///
+    /// Messages of the peer still come until its own Close frame does, or until
+    /// [`close_timeout`](crate::Config::close_timeout).
+    ///
+    /// ```
+    /// use sansocket::{CloseCode, CloseFrame, Config, Connection, State};
+    ///
+    /// let mut server = Connection::server(Config::new());
+    /// server.close(CloseFrame::new(CloseCode::GOING_AWAY, "maintenance"))?;
+    /// assert_eq!(server.state(), State::Closing);
+    /// assert!(server.close(CloseCode::NORMAL).is_err());
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The closing handshake has begun already.
+    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), SendError> {
+        if !self.closing.may_send() {
+            return Err(SendError::Closing(()));
+        }
+        self.queue_close(frame.into().as_ref());
+        Ok(())
+    }
+
+    /// Whether a message may begin here.
+    #[inline]
+    pub(super) fn may_start_message(&self) -> Result<(), SendError> {
+        if !self.closing.may_send() {
+            return Err(SendError::Closing(()));
+        }
+        match self.outgoing.in_progress {
+            None => Ok(()),
+            Some(_) => Err(SendError::MessageInProgress(())),
+        }
+    }
+
+    #[inline]
+    fn may_send_message(&self, len: usize) -> Result<(), SendError> {
+        self.may_start_message()?;
+        self.may_queue(len)
+    }
+
+    /// Whether a frame with `len` bytes of payload may be queued.
+    #[inline]
+    fn may_queue(&self, len: usize) -> Result<(), SendError> {
+        if !self.closing.may_send() {
+            return Err(SendError::Closing(()));
+        }
+        let frame = len.saturating_add(MAX_HEADER_SIZE);
+        let total = self.queue.len().saturating_add(frame);
+        if total > self.config.write_limit && !self.queue.is_empty() {
+            return Err(SendError::Full(()));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn next_header(&mut self, opcode: Opcode, fin: bool, len: usize) -> Header {
+        Header {
+            masking_key: self.role.next_key(),
+            ..Header::new(opcode, fin, len as u64)
+        }
+    }
+
+    #[inline]
+    fn queue_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        let header = self.next_header(opcode, fin, payload.len());
+        self.queue
+            .push(&header.encode(), payload, header.masking_key);
+    }
+
+    fn queue_large(&mut self, opcode: Opcode, payload: Bytes) {
+        let header = self.next_header(opcode, true, payload.len());
+        let payload = match header.masking_key {
+            None => payload,
+            // Nobody else sees it, so that it can be masked where it is.
+            Some(key) => match payload.try_into_mut() {
+                Ok(mut payload) => {
+                    mask(&mut payload, key);
+                    payload.freeze()
+                }
+                Err(payload) => masked_copy(&payload, key),
+            },
+        };
+        self.queue.push_large(&header.encode(), payload);
+    }
+
+    pub(super) fn queue_ping(&mut self, payload: &[u8]) {
+        self.queue_frame(Opcode::Ping, true, payload);
+    }
+
+    /// §5.5.3: a pong carries the ping's application data.
+    pub(super) fn queue_pong(&mut self, payload: &[u8]) {
+        let header = self.next_header(Opcode::Pong, true, payload.len());
+        self.queue
+            .push_pong(&header.encode(), payload, header.masking_key);
+    }
+
+    /// Queues our Close frame; nothing is queued behind it (§5.5.1).
+    pub(super) fn queue_close(&mut self, frame: Option<&CloseFrame>) {
+        let mut body = [0; MAX_CONTROL_PAYLOAD];
+        let body = frame.and_then(|frame| {
+            let reason = frame.reason().as_bytes();
+            let (code, rest) = body.split_first_chunk_mut()?;
+            *code = frame.code().get().to_be_bytes();
+            rest.get_mut(..reason.len())?.copy_from_slice(reason);
+            body.get(..reason.len().saturating_add(2))
+        });
+        self.queue_frame(Opcode::Close, true, body.unwrap_or_default());
+        self.queue.drop_next_pong();
+        self.closing.on_close_queued();
+    }
+
+    /// Fails the connection (§7.1.7): the peer is told why before the caller is.
+    #[cold]
+    pub(super) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        if self.closing.may_send() {
+            let frame = CloseFrame::new(error.close_code(), error.to_string());
+            self.queue_close(Some(&frame));
+        }
+        self.closing.on_failure(error);
+        error
+    }
+
+    /// Queues what goes out before the first frame: the end of the opening handshake.
+    #[cfg(feature = "handshake")]
+    pub(crate) fn queue_head(&mut self, head: &[u8]) {
+        self.queue.push(head, &[], None);
+    }
+}

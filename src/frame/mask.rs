@@ -1,0 +1,183 @@
+//! Masking, §5.3: every byte is XORed with the key's byte at its place modulo 4.
+
+/// From this size on it pays to align the wide writes first.
+const ALIGN_MIN: usize = 256;
+
+/// The block of the wide passes.
+const WIDE: usize = 64;
+
+/// Masks or unmasks `payload` in place: the same operation (§5.3).
+///
+/// ```
+/// let mut payload = *b"Hello";
+/// sansocket::frame::mask(&mut payload, [0x37, 0xfa, 0x21, 0x3d]);
+/// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// ```
+#[inline]
+pub fn mask(payload: &mut [u8], key: [u8; 4]) {
+    if payload.len() >= ALIGN_MIN {
+        mask_large(payload, key);
+    } else {
+        mask_small(payload, key);
+    }
+}
+
+/// Masks or unmasks a part of a payload that starts `offset` bytes into it.
+///
+/// ```
+/// use sansocket::frame::{mask, mask_at};
+///
+/// let (key, mut whole, mut split) = ([1, 2, 3, 4], *b"masked", *b"masked");
+/// mask(&mut whole, key);
+/// mask_at(&mut split[..3], key, 0);
+/// mask_at(&mut split[3..], key, 3);
+/// assert_eq!(whole, split);
+/// ```
+#[inline]
+pub fn mask_at(part: &mut [u8], key: [u8; 4], offset: u64) {
+    let [.., low] = offset.to_be_bytes();
+    mask(part, rotated(key, usize::from(low)));
+}
+
+/// How far, in bits, the key turns to the right `offset` bytes into the payload.
+#[inline]
+fn rotation(offset: usize) -> u32 {
+    match offset & 3 {
+        0 => 0,
+        1 => 8,
+        2 => 16,
+        _ => 24,
+    }
+}
+
+/// The key as it stands `offset` bytes into the payload.
+#[inline]
+fn rotated(key: [u8; 4], offset: usize) -> [u8; 4] {
+    u32::from_le_bytes(key)
+        .rotate_right(rotation(offset))
+        .to_le_bytes()
+}
+
+#[inline]
+fn repeated(key: [u8; 4]) -> u128 {
+    u128::from(u32::from_le_bytes(key)).wrapping_mul(0x0000_0001_0000_0001_0000_0001_0000_0001)
+}
+
+#[inline]
+fn xor16(block: &mut [u8; 16], key: u128) {
+    *block = (u128::from_le_bytes(*block) ^ key).to_le_bytes();
+}
+
+/// 16 bytes at a time; a tail is loaded before and stored after, overlapping the last whole block,
+/// so that there is no loop over single bytes.
+#[inline]
+fn mask_small(payload: &mut [u8], key: [u8; 4]) {
+    let wide_key = repeated(key);
+    let tail_key = wide_key.rotate_right(rotation(payload.len()));
+    let Some(last) = payload.last_chunk::<16>() else {
+        return mask_tiny(payload, key);
+    };
+    let tail = (u128::from_le_bytes(*last) ^ tail_key).to_le_bytes();
+    for block in payload.chunks_exact_mut(16) {
+        if let Some(block) = block.first_chunk_mut() {
+            xor16(block, wide_key);
+        }
+    }
+    if let Some(last) = payload.last_chunk_mut::<16>() {
+        *last = tail;
+    }
+}
+
+/// Fewer than 16 bytes: two overlapping halves of 8 or of 4, or up to three single bytes.
+#[inline]
+fn mask_tiny(payload: &mut [u8], key: [u8; 4]) {
+    let len = payload.len();
+    let key4 = u32::from_le_bytes(key);
+    let key8 = u64::from(key4) | u64::from(key4) << 32;
+    if let (Some(first), Some(last)) = (payload.first_chunk::<8>(), payload.last_chunk::<8>()) {
+        let tail_key = key8.rotate_right(rotation(len));
+        let first = (u64::from_le_bytes(*first) ^ key8).to_le_bytes();
+        let last = (u64::from_le_bytes(*last) ^ tail_key).to_le_bytes();
+        if let Some(room) = payload.first_chunk_mut::<8>() {
+            *room = first;
+        }
+        if let Some(room) = payload.last_chunk_mut::<8>() {
+            *room = last;
+        }
+    } else if let (Some(first), Some(last)) =
+        (payload.first_chunk::<4>(), payload.last_chunk::<4>())
+    {
+        let tail_key = key4.rotate_right(rotation(len));
+        let first = (u32::from_le_bytes(*first) ^ key4).to_le_bytes();
+        let last = (u32::from_le_bytes(*last) ^ tail_key).to_le_bytes();
+        if let Some(room) = payload.first_chunk_mut::<4>() {
+            *room = first;
+        }
+        if let Some(room) = payload.last_chunk_mut::<4>() {
+            *room = last;
+        }
+    } else {
+        for (byte, key) in payload.iter_mut().zip(key) {
+            *byte ^= key;
+        }
+    }
+}
+
+/// Aligned blocks of 64 bytes, which the compiler turns into the widest vectors it may use.
+fn mask_large(payload: &mut [u8], key: [u8; 4]) {
+    let lead = payload.as_ptr().align_offset(WIDE).min(payload.len());
+    let (lead, rest) = payload.split_at_mut(lead);
+    let rest_key = rotated(key, lead.len());
+    mask_small(lead, key);
+    let wide_key = repeated(rest_key);
+    let mut blocks = rest.chunks_exact_mut(WIDE);
+    for block in &mut blocks {
+        for lane in block.chunks_exact_mut(16) {
+            if let Some(lane) = lane.first_chunk_mut() {
+                xor16(lane, wide_key);
+            }
+        }
+    }
+    mask_small(blocks.into_remainder(), rest_key);
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{mask, mask_at};
+
+    fn by_the_book(payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+        let masked = payload.iter().zip(key.iter().cycle());
+        masked.map(|(byte, key)| byte ^ key).collect()
+    }
+
+    #[test]
+    fn every_length_and_alignment_is_masked_as_the_rfc_says() {
+        let payload: Vec<u8> = (0..1200_u32).map(|i| (i * 7 % 251) as u8).collect();
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for start in 0..17 {
+            for len in (0..300).chain([511, 512, 513, 1000, 1024, 1100]) {
+                let mut bytes = payload.clone();
+                let part = &mut bytes[start..start + len];
+                mask(part, key);
+                assert_eq!(part, by_the_book(&payload[start..start + len], key));
+                assert_eq!(bytes[..start], payload[..start]);
+                assert_eq!(bytes[start + len..], payload[start + len..]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_masked_in_parts_is_the_payload_masked_whole() {
+        let payload: Vec<u8> = (0..600_u32).map(|i| (i % 256) as u8).collect();
+        let key = [1, 2, 3, 4];
+        for split in 0..payload.len() {
+            let mut bytes = payload.clone();
+            let (head, tail) = bytes.split_at_mut(split);
+            mask_at(head, key, 0);
+            mask_at(tail, key, split as u64);
+            assert_eq!(bytes, by_the_book(&payload, key));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Messages to send, and events received: lent from the receive buffer, owned on request.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::{Deref, Range};
+
+use bytes::Bytes;
+
+use crate::buffer::ReceiveBuffer;
+use crate::close::CloseFrame;
+
+/// A data message (§5.6), owned.
+///
+/// ```
+/// use sansocket::Message;
+///
+/// assert_eq!(Message::from("hi"), Message::Text("hi".to_string()));
+/// assert_eq!(Message::from(vec![1, 2]).as_bytes(), [1, 2]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// Text: UTF-8 by its type.
+    Text(String),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// The payload.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(data) => data,
+        }
+    }
+
+    /// Size of the payload, in bytes.
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(data: Bytes) -> Self {
+        Self::Binary(data)
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(data: Vec<u8>) -> Self {
+        Self::Binary(data.into())
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(data: &[u8]) -> Self {
+        Self::Binary(Bytes::copy_from_slice(data))
+    }
+}
+
+/// A part of a message: what has arrived of it, or what to send next.
+///
+/// The parts of a text are cut between characters, so that each is text itself.
+///
+/// ```
+/// use sansocket::{Chunk, Config, Connection, Data};
+///
+/// let mut server = Connection::server(Config::new());
+/// server.send_chunk(Chunk::text("Hel"))?;
+/// server.send_chunk(Chunk::text("lo").last())?;
+/// # Ok::<(), sansocket::SendError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Chunk<'a> {
+    /// The type of the message, and this part of it.
+    pub data: Data<'a>,
+    /// The message ends with this part.
+    pub last: bool,
+}
+
+/// A part of a payload, with the type of its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Data<'a> {
+    /// Part of a text message.
+    Text(&'a str),
+    /// Part of a binary message.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Data<'a> {
+    /// The bytes of this part.
+    pub fn as_bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(data) => data,
+        }
+    }
+}
+
+impl<'a> Chunk<'a> {
+    /// A part of a text message that goes on.
+    pub const fn text(text: &'a str) -> Self {
+        Self {
+            data: Data::Text(text),
+            last: false,
+        }
+    }
+
+    /// A part of a binary message that goes on.
+    pub const fn binary(data: &'a [u8]) -> Self {
+        Self {
+            data: Data::Binary(data),
+            last: false,
+        }
+    }
+
+    /// The same part, as the message's end.
+    #[must_use]
+    pub const fn last(mut self) -> Self {
+        self.last = true;
+        self
+    }
+}
+
+/// What was received: lent from the [`ReceiveBuffer`], not from the connection, so that one can
+/// send while looking at it.
+///
+/// ```
+/// use sansocket::{Config, Connection, Event, Message, ReceiveBuffer};
+///
+/// let mut server = Connection::server(Config::new());
+/// let mut rx = ReceiveBuffer::new();
+/// rx.extend_from_slice(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']);
+///
+/// while let Some(event) = server.receive(&mut rx)? {
+///     match event {
+///         Event::Text(text) => server.send_text(&text).unwrap(),
+///         other => drop(other.into_message()),
+///     }
+/// }
+/// assert_eq!(server.transmit().queued(), 4);
+/// # Ok::<(), sansocket::ProtocolError>(())
+/// ```
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A whole text message ([`Delivery::Messages`](crate::Delivery::Messages)).
+    Text(Text<'a>),
+    /// A whole binary message ([`Delivery::Messages`](crate::Delivery::Messages)).
+    Binary(Payload<'a>),
+    /// A part of a message ([`Delivery::Chunks`](crate::Delivery::Chunks)).
+    Chunk(Chunk<'a>),
+    /// A ping with its application data; the pong is already queued (§5.5.2).
+    Ping(&'a [u8]),
+    /// A pong with its application data, asked for or not (§5.5.3).
+    Pong(&'a [u8]),
+    /// The peer's Close frame; the answer is already queued (§5.5.1). Nothing follows.
+    Close(Option<CloseFrame>),
+}
+
+impl Event<'_> {
+    /// The message as one's own, if this is a whole data message.
+    ///
+    /// A small one is copied; a large one, or one that came in parts, is handed over as it is.
+    pub fn into_message(self) -> Option<Message> {
+        match self {
+            Self::Text(text) => Some(Message::Text(text.into_string())),
+            Self::Binary(data) => Some(Message::Binary(data.into_bytes())),
+            Self::Chunk(_) | Self::Ping(_) | Self::Pong(_) | Self::Close(_) => None,
+        }
+    }
+}
+
+/// A text message, lent: a `&str` that can be taken along.
+#[derive(Debug)]
+pub struct Text<'a>(Lent<&'a str, &'a mut String>);
+
+/// A binary message, lent: a `&[u8]` that can be taken along.
+#[derive(Debug)]
+pub struct Payload<'a>(Lent<InPlace<'a>, &'a mut Vec<u8>>);
+
+/// Where a message lies.
+#[derive(Debug)]
+enum Lent<P, A> {
+    /// In the frame that brought it.
+    InPlace(P),
+    /// Put together from its parts.
+    Assembled(A),
+}
+
+#[derive(Debug)]
+enum InPlace<'a> {
+    Small(&'a [u8]),
+    /// Large enough that its allocation may be handed over.
+    Large(&'a mut ReceiveBuffer, Range<usize>),
+}
+
+impl<'a> Text<'a> {
+    #[inline]
+    pub(crate) fn in_place(text: &'a str) -> Self {
+        Self(Lent::InPlace(text))
+    }
+
+    pub(crate) fn assembled(text: &'a mut String) -> Self {
+        Self(Lent::Assembled(text))
+    }
+
+    /// The text as one's own: copied if it came in one read, taken without a copy otherwise.
+    pub fn into_string(self) -> String {
+        match self.0 {
+            Lent::InPlace(text) => text.into(),
+            Lent::Assembled(text) => core::mem::take(text),
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Lent::InPlace(text) => text,
+            Lent::Assembled(text) => text,
+        }
+    }
+}
+
+impl<'a> Payload<'a> {
+    #[inline]
+    pub(crate) fn in_place(data: &'a [u8]) -> Self {
+        Self(Lent::InPlace(InPlace::Small(data)))
+    }
+
+    pub(crate) fn in_large(buffer: &'a mut ReceiveBuffer, place: Range<usize>) -> Self {
+        Self(Lent::InPlace(InPlace::Large(buffer, place)))
+    }
+
+    pub(crate) fn assembled(data: &'a mut Vec<u8>) -> Self {
+        Self(Lent::Assembled(data))
+    }
+
+    /// The payload as one's own: copied if it is small, handed over with its allocation if it is
+    /// large or came in fragments.
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Lent::InPlace(InPlace::Small(data)) => Bytes::copy_from_slice(data),
+            Lent::InPlace(InPlace::Large(buffer, place)) => buffer.take(place),
+            Lent::Assembled(data) => core::mem::take(data).into(),
+        }
+    }
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Lent::InPlace(InPlace::Small(data)) => data,
+            Lent::InPlace(InPlace::Large(buffer, place)) => buffer.at(place.clone()),
+            Lent::Assembled(data) => data,
+        }
+    }
+}

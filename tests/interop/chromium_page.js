@@ -1,0 +1,131 @@
+// Headless Chromium on the page of echo_server, and WebSockets of its own.
+'use strict';
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { chromium } = require('playwright-core');
+const { assert, check, runChecks } = require('./lib.js');
+
+/** A browser with a fresh profile, showing the page of a new echo_server. */
+async function open(t, ...args) {
+  const server = await t.echoServer(...args);
+  const profile = fs.mkdtempSync(path.join(process.env.INTEROP_WORK, 'chromium-'));
+  t.after(() => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  const browser = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM,
+    headless: true,
+    timeout: 60000,
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
+  });
+  t.after(() => browser.close());
+  const page = await browser.newPage();
+  page.setDefaultTimeout(10000);
+  const requests = [];
+  const errors = [];
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('pageerror', (error) => errors.push(error.message));
+  await page.goto(`${server.origin}/`);
+  return { server, page, requests, errors };
+}
+
+async function state(page, wanted) {
+  await page.waitForFunction(
+    (text) => document.querySelector('#state')?.textContent.trim() === text, wanted,
+  ).catch(async (error) => {
+    throw new Error(`#state is '${await page.textContent('#state')}', not '${wanted}': ${error.message}`);
+  });
+}
+
+async function line(page, kind, text) {
+  await page.locator(`#log .${kind}`, { hasText: text }).first().waitFor().catch(async () => {
+    throw new Error(`no .${kind} line with '${text}' in #log: ${await page.textContent('#log')}`);
+  });
+}
+
+check('chromium: the page sends what is typed and shows the echo', async (t) => {
+  const { server, page, requests, errors } = await open(t);
+  await state(page, 'open');
+  await page.fill('#text', 'héllo ✓');
+  await page.click('#send');
+  await line(page, 'sent', 'héllo ✓');
+  await line(page, 'received', 'héllo ✓');
+  await page.fill('#text', 'by the enter key');
+  await page.press('#text', 'Enter');
+  await line(page, 'received', 'by the enter key');
+  assert.deepEqual(errors, []);
+  const elsewhere = requests.filter((url) => !url.startsWith(`${server.origin}/`));
+  assert.deepEqual(elsewhere, [], 'the page asks for nothing from elsewhere');
+}, 90);
+
+check('chromium: a message with markup is shown as text', async (t) => {
+  const { page } = await open(t);
+  await state(page, 'open');
+  await page.fill('#text', '<b>bold</b> &amp;');
+  await page.click('#send');
+  await line(page, 'received', '<b>bold</b> &amp;');
+  assert.equal(await page.locator('#log b').count(), 0);
+}, 90);
+
+check('chromium: the close button closes with 1000, which the page shows', async (t) => {
+  const { page } = await open(t);
+  await state(page, 'open');
+  await page.click('#close');
+  await line(page, 'closed', '1000');
+  await state(page, 'closed');
+}, 90);
+
+check('chromium: SIGINT of the server shows as 1001', async (t) => {
+  const { server, page } = await open(t);
+  await state(page, 'open');
+  server.child.kill('SIGINT');
+  await line(page, 'closed', '1001');
+  await state(page, 'closed');
+  assert.equal((await server.exited).code, 0, 'the exit status of echo_server');
+}, 90);
+
+check('chromium: 1 MiB of random bytes make the round trip, and the close is clean', async (t) => {
+  const { server, page } = await open(t);
+  const result = await page.evaluate((url) => new Promise((resolve, reject) => {
+    const sent = new Uint8Array(1 << 20);
+    for (let at = 0; at < sent.length; at += 65536) {
+      crypto.getRandomValues(sent.subarray(at, at + 65536));
+    }
+    const socket = new WebSocket(url);
+    socket.binaryType = 'arraybuffer';
+    let same;
+    socket.onopen = () => socket.send(sent);
+    socket.onerror = () => reject(new Error('error event'));
+    socket.onmessage = ({ data }) => {
+      const got = new Uint8Array(data);
+      same = got.length === sent.length && got.every((byte, i) => byte === sent[i]);
+      socket.close(3001, 'bye');
+    };
+    socket.onclose = ({ code, wasClean }) => resolve({ same, code, wasClean });
+  }), server.url);
+  assert.deepEqual(result, { same: true, code: 3001, wasClean: true });
+}, 90);
+
+/** What comes of `new WebSocket(url, protocols)` in the page. */
+function attempt(page, url, protocols) {
+  return page.evaluate(([to, names]) => new Promise((resolve) => {
+    const socket = new WebSocket(to, names);
+    const events = [];
+    socket.onopen = () => {
+      events.push(`open ${socket.protocol}`);
+      socket.close(1000);
+    };
+    socket.onerror = () => events.push('error');
+    socket.onclose = ({ code }) => resolve([...events, `close ${code}`]);
+  }), [url, protocols]);
+}
+
+check('chromium: a subprotocol the server knows is negotiated, another is an error event', async (t) => {
+  const { server, page } = await open(t, '--subprotocol', 'chat');
+  assert.deepEqual(await attempt(page, server.url, ['superchat', 'chat']), ['open chat', 'close 1000']);
+  assert.deepEqual(await attempt(page, server.url, ['superchat']), ['error', 'close 1006']);
+}, 90);
+
+runChecks();
