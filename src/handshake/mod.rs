@@ -68,6 +68,7 @@ pub mod client;
 mod error;
 mod extension;
 mod head;
+mod head_reader;
 mod headers;
 mod key;
 mod limits;
