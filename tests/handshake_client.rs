@@ -1,5 +1,4 @@
-//! The opening handshake of a client (RFC 6455 §4.1). The numbers are those of the rules in
-//! `PITFALLS.md`.
+//! The opening handshake of a client (RFC 6455 §4.1).
 #![cfg(feature = "handshake")]
 
 use std::time::Duration;
@@ -146,7 +145,7 @@ fn a_server_may_choose_no_subprotocol() {
 }
 
 #[test]
-fn pitfall_1_a_response_head_has_the_same_limits() {
+fn a_response_head_has_the_same_limits() {
     let bytes = head(&LINES);
     let limit = bytes.len() - 1;
     let small = request().limits(Limits::new().max_head_size(limit));
@@ -161,7 +160,7 @@ fn pitfall_1_a_response_head_has_the_same_limits() {
 }
 
 #[test]
-fn pitfall_2_malformed_heads_are_typed_errors() {
+fn malformed_heads_are_typed_errors() {
     for (bytes, error) in [
         (&b"\x15\x03\x01"[..], HeadError::ControlCharacter),
         (b"SSH", HeadError::StartLine),
@@ -178,7 +177,7 @@ fn pitfall_2_malformed_heads_are_typed_errors() {
 }
 
 #[test]
-fn pitfall_2_an_accept_of_any_length_is_compared_as_text() {
+fn an_accept_of_any_length_is_compared_as_text() {
     for bad in [
         "",
         "s",
@@ -197,14 +196,14 @@ fn pitfall_2_an_accept_of_any_length_is_compared_as_text() {
 }
 
 #[test]
-fn pitfall_3_the_accept_is_there_exactly_once() {
+fn the_accept_is_there_exactly_once() {
     const NAME: &str = "Sec-WebSocket-Accept";
     assert_eq!(failed(&with(NAME, &[])), ResponseError::MissingAccept);
     assert_eq!(failed(&plus(&[LINES[3]])), ResponseError::DuplicateAccept);
 }
 
 #[test]
-fn pitfall_3_upgrade_is_websocket_in_any_case_and_nothing_else() {
+fn upgrade_is_websocket_in_any_case_and_nothing_else() {
     opened(&with("Upgrade", &["UPGRADE: WebSocket"]));
     for lines in [
         &[][..],
@@ -221,7 +220,7 @@ fn pitfall_3_upgrade_is_websocket_in_any_case_and_nothing_else() {
 }
 
 #[test]
-fn pitfall_3_connection_is_a_list_of_tokens_over_repeated_lines() {
+fn connection_is_a_list_of_tokens_over_repeated_lines() {
     opened(&with("Connection", &["Connection: keep-alive, upgrade"]));
     opened(&with(
         "Connection",
@@ -236,7 +235,7 @@ fn pitfall_3_connection_is_a_list_of_tokens_over_repeated_lines() {
 }
 
 #[test]
-fn pitfall_3_a_subprotocol_that_was_not_offered_fails_the_connection() {
+fn a_subprotocol_that_was_not_offered_fails_the_connection() {
     const NAME: &str = "Sec-WebSocket-Protocol";
     for name in ["other", "Chat"] {
         let bytes = plus(&[&format!("{NAME}: {name}")]);
@@ -259,7 +258,7 @@ fn pitfall_3_a_subprotocol_that_was_not_offered_fails_the_connection() {
 }
 
 #[test]
-fn pitfall_3_an_extension_that_was_not_offered_fails_the_connection() {
+fn an_extension_that_was_not_offered_fails_the_connection() {
     let line = |value: &str| plus(&[&format!("Sec-WebSocket-Extensions: {value}")]);
     let response = opened(&line("x-a; b=1"));
     assert_eq!(response.extensions()[0].to_string(), "x-a; b=1");
@@ -291,7 +290,7 @@ fn interim_responses_are_passed_over_up_to_the_head_limit() {
 }
 
 #[test]
-fn pitfall_5_what_the_caller_puts_into_a_request_is_checked_on_start() {
+fn what_the_caller_puts_into_a_request_is_checked_on_start() {
     let error = |request: Request| request.start(NONCE).unwrap_err();
     assert_eq!(error(request().subprotocol("a b")), BuildError::Subprotocol);
     assert_eq!(
@@ -325,7 +324,7 @@ fn pitfall_5_what_the_caller_puts_into_a_request_is_checked_on_start() {
 }
 
 #[test]
-fn pitfall_6_frames_behind_the_head_stay_in_the_buffer() {
+fn frames_behind_the_head_stay_in_the_buffer() {
     let bytes = [&head(&LINES)[..], b"\x81\x02hi"].concat();
     for at in 0..=bytes.len() {
         let (first, second) = bytes.split_at(at);
@@ -336,7 +335,7 @@ fn pitfall_6_frames_behind_the_head_stay_in_the_buffer() {
 }
 
 #[test]
-fn pitfall_7_a_redirect_is_reported_and_not_followed() {
+fn a_redirect_is_reported_and_not_followed() {
     let (response, _) = refused(&head(&["HTTP/1.1 302 Found", "Location: ws://b/"]));
     assert_eq!((response.status(), response.reason()), (302, "Found"));
     assert_eq!(response.headers().get("location"), Some("ws://b/"));

@@ -1,5 +1,4 @@
-//! The opening handshake of a server (RFC 6455 §4.2). The numbers are those of the rules in
-//! `PITFALLS.md`.
+//! The opening handshake of a server (RFC 6455 §4.2).
 #![cfg(feature = "handshake")]
 
 use std::time::Duration;
@@ -147,7 +146,7 @@ fn the_example_of_the_rfc_is_accepted() {
 }
 
 #[test]
-fn pitfall_1_a_head_beyond_the_limit_is_refused_with_431_before_it_ends() {
+fn a_head_beyond_the_limit_is_refused_with_431_before_it_ends() {
     let bytes = head(&LINES);
     let fits = Limits::new().max_head_size(bytes.len());
     assert!(matches!(outcome_within(&fits, &bytes), Some(Ok(_))));
@@ -166,7 +165,7 @@ fn pitfall_1_a_head_beyond_the_limit_is_refused_with_431_before_it_ends() {
 }
 
 #[test]
-fn pitfall_1_more_headers_than_the_limit_are_refused_with_431() {
+fn more_headers_than_the_limit_are_refused_with_431() {
     let limits = Limits::new().max_headers(LINES.len() - 1);
     assert!(matches!(
         outcome_within(&limits, &head(&LINES)),
@@ -184,7 +183,7 @@ fn pitfall_1_more_headers_than_the_limit_are_refused_with_431() {
 }
 
 #[test]
-fn pitfall_1_a_head_that_comes_byte_by_byte_takes_linear_time() {
+fn a_head_that_comes_byte_by_byte_takes_linear_time() {
     // Quadratic time would be ten to the twelve steps, and this would never end.
     let limits = Limits::new().max_head_size(usize::MAX);
     let mut rx = ReceiveBuffer::new();
@@ -200,7 +199,7 @@ fn pitfall_1_a_head_that_comes_byte_by_byte_takes_linear_time() {
 }
 
 #[test]
-fn pitfall_2_malformed_heads_are_typed_errors_with_a_status() {
+fn malformed_heads_are_typed_errors_with_a_status() {
     for (bytes, error, status) in [
         (&b"\x16\x03\x01\x02"[..], HeadError::ControlCharacter, 400),
         (b"\x00", HeadError::ControlCharacter, 400),
@@ -229,7 +228,7 @@ fn pitfall_2_malformed_heads_are_typed_errors_with_a_status() {
 }
 
 #[test]
-fn pitfall_3_connection_is_a_list_of_tokens_in_any_case_over_repeated_lines() {
+fn connection_is_a_list_of_tokens_in_any_case_over_repeated_lines() {
     for lines in [
         &["Connection: keep-alive, UPGRADE"][..],
         &["connection: upgrade"],
@@ -247,7 +246,7 @@ fn pitfall_3_connection_is_a_list_of_tokens_in_any_case_over_repeated_lines() {
 }
 
 #[test]
-fn pitfall_4_only_get_is_accepted() {
+fn only_get_is_accepted() {
     for method in ["POST", "HEAD", "get", "OPTIONS", "X"] {
         let line = format!("{method} / HTTP/1.1");
         assert_refused(&with("GET", &[&line]), RequestError::Method, 405);
@@ -261,13 +260,13 @@ fn pitfall_4_only_get_is_accepted() {
 }
 
 #[test]
-fn pitfall_4_an_upgrade_over_http_1_0_is_refused_with_505() {
+fn an_upgrade_over_http_1_0_is_refused_with_505() {
     let bytes = with("GET", &["GET / HTTP/1.0"]);
     assert_refused(&bytes, RequestError::HttpVersion, 505);
 }
 
 #[test]
-fn pitfall_4_exactly_one_valid_host_is_required() {
+fn exactly_one_valid_host_is_required() {
     assert_refused(&with("Host", &[]), RequestError::MissingHost, 400);
     assert_refused(&plus(&["host: b"]), RequestError::DuplicateHost, 400);
     for bad in [
@@ -283,7 +282,7 @@ fn pitfall_4_exactly_one_valid_host_is_required() {
 }
 
 #[test]
-fn pitfall_4_exactly_one_key_of_sixteen_bytes_is_required() {
+fn exactly_one_key_of_sixteen_bytes_is_required() {
     const NAME: &str = "Sec-WebSocket-Key";
     assert_refused(&with(NAME, &[]), RequestError::MissingKey, 400);
     let twice = plus(&["sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="]);
@@ -300,7 +299,7 @@ fn pitfall_4_exactly_one_key_of_sixteen_bytes_is_required() {
 }
 
 #[test]
-fn pitfall_4_a_wrong_version_gets_426_with_the_supported_one() {
+fn a_wrong_version_gets_426_with_the_supported_one() {
     const NAME: &str = "Sec-WebSocket-Version";
     assert_refused(&with(NAME, &[]), RequestError::MissingVersion, 426);
     let twice = plus(&["Sec-WebSocket-Version: 13"]);
@@ -325,7 +324,7 @@ fn pitfall_4_a_wrong_version_gets_426_with_the_supported_one() {
 }
 
 #[test]
-fn pitfall_4_a_body_is_refused() {
+fn a_body_is_refused() {
     for bad in [
         "Content-Length: 1",
         "Content-Length: x",
@@ -415,7 +414,7 @@ fn an_origin_that_cannot_be_read_is_refused_and_not_taken_for_none() {
 }
 
 #[test]
-fn pitfall_5_names_and_values_are_checked_on_write() {
+fn names_and_values_are_checked_on_write() {
     let request = accepted(&head(&LINES));
     let value = |error| matches!(error, BuildError::Header(HeaderError::Value { .. }));
     for bad in ["b\r\nSet-Cookie: c", "b\n", "\0"] {
@@ -434,7 +433,7 @@ fn pitfall_5_names_and_values_are_checked_on_write() {
 }
 
 #[test]
-fn pitfall_5_subprotocols_are_unique_tokens() {
+fn subprotocols_are_unique_tokens() {
     const NAME: &str = "Sec-WebSocket-Protocol";
     for bad in ["", ",", "a b", "\"a\"", "a;b"] {
         let refusal = refused(&with(NAME, &[&format!("{NAME}: {bad}")]));
@@ -457,7 +456,7 @@ fn pitfall_5_subprotocols_are_unique_tokens() {
 }
 
 #[test]
-fn pitfall_6_bytes_behind_the_head_stay_in_the_buffer_and_do_not_count() {
+fn bytes_behind_the_head_stay_in_the_buffer_and_do_not_count() {
     let bytes = head(&LINES);
     let limits = Limits::new().max_head_size(bytes.len());
     let both = [&bytes[..], &[0x81; 100_000]].concat();
