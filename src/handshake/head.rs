@@ -61,12 +61,12 @@ pub(crate) struct ResponseHead {
 pub enum HeadError {
     /// The blank line has not come within the limit.
     TooLarge {
-        /// [`Limits::max_head_size`], in bytes.
+        /// [`Limits::max_head_size`](super::Limits::max_head_size), in bytes.
         limit: usize,
     },
     /// More header lines than the limit.
     TooManyHeaders {
-        /// [`Limits::max_headers`].
+        /// [`Limits::max_headers`](super::Limits::max_headers).
         limit: usize,
     },
     /// A control character: most likely not HTTP at all, but for instance TLS.
