@@ -21,6 +21,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod adapter;
 mod buffer;
 mod close;
 mod config;
@@ -34,6 +35,8 @@ mod message;
 mod time;
 mod utf8;
 
+#[cfg(feature = "std")]
+pub use adapter::blocking;
 pub use buffer::ReceiveBuffer;
 pub use close::{CloseCode, CloseFrame, CloseOutcome, Timeout};
 pub use config::{Config, Delivery};
