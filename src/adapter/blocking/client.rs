@@ -89,9 +89,7 @@ impl Connector {
         if request.uri().is_secure() {
             return Err(ConnectError::Secure);
         }
-        // The brackets of an IPv6 address belong to the URI.
-        let host = request.uri().host().trim_matches(['[', ']']);
-        let stream = self.connect_tcp((host, request.uri().port()))?;
+        let stream = self.connect_tcp((request.uri().host(), request.uri().port()))?;
         Ok(self.handshake(request, stream)?.proceed()?.done()?)
     }
 
