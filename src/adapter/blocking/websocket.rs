@@ -106,6 +106,9 @@ impl<S: Transport> WebSocket<S> {
     /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
     fn wait(&mut self) -> Result<bool, Error> {
         let Self { end, rx } = self;
+        if end.connection.has_pong() {
+            let _ = end.flush();
+        }
         loop {
             match end.connection.ready(rx) {
                 Ok(true) => return Ok(true),
