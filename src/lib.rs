@@ -140,3 +140,8 @@ pub use mask_keys::OsMaskKeys;
 pub use mask_keys::{MaskKeys, SeededMaskKeys};
 pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
+
+/// Compiles the programs of the README.
+#[cfg(all(doctest, feature = "std", feature = "handshake"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
