@@ -118,12 +118,13 @@ impl<S: Transport> WebSocket<S> {
                     return Err(error.into());
                 }
             }
+            // A peer that does not read must not keep us from reading (or from its Close frame).
+            let _ = end.flush();
+            // A deadline may have passed meanwhile.
             if end.connection.outcome().is_some() {
                 end.finish()?;
                 return end.ended();
             }
-            // A peer that does not read must not keep us from reading (or from its Close frame).
-            let _ = end.flush();
             if rx.is_empty() && rx.capacity() > KEEP {
                 rx.release();
             }
