@@ -31,8 +31,8 @@ pub enum Delivery {
 /// Whatever the peer sends, a connection and its [`ReceiveBuffer`](crate::ReceiveBuffer) hold no
 /// more than twice `max_message_size` and twice the frame being received (at most
 /// `max_frame_size`) with [`Delivery::Messages`], or twice the largest read with
-/// [`Delivery::Chunks`]; `write_limit`, or the largest message that you send yourself; and a few
-/// hundred bytes.
+/// [`Delivery::Chunks`]; twice `write_limit`, or twice the largest message that you send yourself;
+/// and a few hundred bytes.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) delivery: Delivery,
