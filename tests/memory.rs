@@ -190,6 +190,31 @@ fn the_worst_inputs_hold_no_more_than_the_documented_bound() {
     }
 }
 
+#[test]
+fn a_frame_behind_small_ones_takes_no_more_than_twice_its_size() {
+    let side = Side::Server;
+    let (large, small) = (side.binary(&data(MAX_FRAME)), side.text("small"));
+    for usual in [1_000, 16_384, 30_000, 41_000, 70_000] {
+        let mut connection = side.connection(limited(Delivery::Messages));
+        let (mut rx, mut most) = (ReceiveBuffer::new(), 0);
+        for filler in (0..3 * MAX_FRAME).step_by(1999) {
+            let bytes = [small.repeat(filler / small.len()), large.clone()].concat();
+            let mut bytes = &bytes[..];
+            while !bytes.is_empty() {
+                let room = rx.spare(connection.read_hint(&rx, usual));
+                let read = room.len().min(bytes.len());
+                room[..read].copy_from_slice(&bytes[..read]);
+                rx.commit(read);
+                bytes = &bytes[read..];
+                while connection.receive(&mut rx).unwrap().is_some() {}
+            }
+            most = most.max(rx.capacity());
+        }
+        let limit = (2 * large.len()).max(large.len() + usual);
+        assert!(most <= limit, "{most} above {limit} in reads of {usual}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_input_holds_more_than_the_documented_bound(
@@ -199,7 +224,7 @@ proptest! {
             1..20,
         ),
         noise in prop::collection::vec(any::<u8>(), 0..200),
-        most in 1..5000_usize,
+        most in prop_oneof![1..5000_usize, Just(usize::MAX)],
     ) {
         let mut bytes = Vec::new();
         for (kind, fin, len) in frames {
