@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::frames;
+use common::{cases, frames};
 use proptest::prelude::*;
 use sansocket::frame::{Header, HeaderError, MAX_HEADER_SIZE, Opcode};
 
@@ -166,6 +166,8 @@ fn the_examples_of_the_rfc_are_read() {
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn what_is_encoded_is_decoded_whatever_follows(
         flags in any::<[bool; 4]>(),

@@ -216,6 +216,8 @@ fn a_frame_behind_small_ones_takes_no_more_than_twice_its_size() {
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn no_input_holds_more_than_the_documented_bound(
         side in prop::sample::select(&SIDES[..]),

@@ -291,6 +291,8 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn no_deadline_stays_due(
         side in prop::sample::select(&SIDES[..]),

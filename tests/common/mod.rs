@@ -5,6 +5,7 @@
 pub(crate) mod pair;
 
 use bytes::Buf;
+use proptest::test_runner::Config as ProptestConfig;
 use sansocket::frame::{Header, Opcode, mask};
 use sansocket::{
     CloseOutcome, Config, Connection, Data, Delivery, Event, MaskKeys, ProtocolError,
@@ -363,6 +364,14 @@ pub(crate) fn assert_fails(config: &Config, error: ProtocolError, bytes: impl Fn
             let (code, _) = close_sent(&result.output).expect("a code");
             assert_eq!(code, error.close_code().get());
         }
+    }
+}
+
+/// 256 cases of a property, or as many as `PROPTEST_CASES` says; none are written to files.
+pub(crate) fn cases() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
     }
 }
 
