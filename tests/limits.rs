@@ -56,7 +56,7 @@ fn a_message_of_exactly_the_limit_is_received() {
                 let result = received_any_way(side, &config, &bytes);
                 assert_eq!(result.error, None);
                 let expected = [Seen::text(&"x".repeat(1000)), Seen::binary(&data(600))];
-                assert_eq!(result.seen, expected.map(|e| e.as_delivered(delivery)));
+                assert_eq!(result.seen, expected.map(|e| e.delivered(delivery)));
             }
         }
     }

@@ -25,7 +25,7 @@ struct Counting;
 fn count(grown: usize, shrunk: usize) {
     // At the end of a thread there is nothing left to count with, nor to count.
     let _ = HELD.try_with(|held| {
-        let now = held.get() + grown.cast_signed() - shrunk.cast_signed();
+        let now = held.get() + grown as isize - shrunk as isize;
         held.set(now);
         PEAK.set(PEAK.get().max(now));
     });
@@ -134,7 +134,7 @@ fn bound(delivery: Delivery, echo: bool) -> isize {
         Delivery::Chunks => 2 * READ,
     };
     let queued = if echo { 2 * MAX_MESSAGE } else { 0 };
-    (received + queued + 500).cast_signed()
+    (received + queued + 500) as isize
 }
 
 fn assert_bounded(side: Side, bytes: &[u8], most: usize) {
@@ -379,7 +379,7 @@ fn a_large_binary_message_is_taken_along_without_a_copy() {
             assert!(used.largest < 100 && used.allocations <= 1, "{used:?}");
             let ((), used) = measure(|| drop(taken));
             let freed = -used.held;
-            assert!(freed <= 2 * (len + 100).cast_signed(), "{freed} for {len}");
+            assert!(freed <= (2 * len + 200) as isize, "{freed} for {len}");
             assert_eq!(rx.capacity(), 0);
         }
     }

@@ -181,7 +181,7 @@ proptest! {
     ) {
         let bytes: Vec<u8> = all.iter().flat_map(|sent| sent.frames(side)).collect();
         let result = check_stream(side, delivery, &bytes, &split)?;
-        let expected = all.into_iter().map(|sent| sent.seen().as_delivered(delivery));
+        let expected = all.into_iter().map(|sent| sent.seen().delivered(delivery));
         prop_assert_eq!(result.seen, expected.collect::<Vec<_>>());
         prop_assert_eq!(result.error, None);
     }
@@ -262,7 +262,7 @@ proptest! {
         let bytes = fragments(side, Opcode::Text, &payload, &cuts);
         let result = check_stream(side, delivery, &bytes, &split)?;
         match core::str::from_utf8(&payload) {
-            Ok(text) => prop_assert_eq!(result.seen, [Seen::text(text).as_delivered(delivery)]),
+            Ok(text) => prop_assert_eq!(result.seen, [Seen::text(text).delivered(delivery)]),
             Err(error) => {
                 prop_assert_eq!(result.error, Some(ProtocolError::InvalidUtf8));
                 let valid = core::str::from_utf8(&payload[..error.valid_up_to()]).unwrap();
@@ -312,7 +312,7 @@ proptest! {
             }
             expected.push(match sent {
                 Sent::Pong(data) => Seen::Ping(data),
-                other => other.seen().as_delivered(delivery),
+                other => other.seen().delivered(delivery),
             });
             pair.run();
         }

@@ -12,7 +12,7 @@ fn assert_received(bytes: impl Fn(Side) -> Vec<u8>, seen: &[Seen]) {
         for delivery in DELIVERIES {
             let config = Config::new().delivery(delivery);
             let result = received_any_way(side, &config, &bytes(side));
-            let seen = seen.iter().cloned().map(|seen| seen.as_delivered(delivery));
+            let seen = seen.iter().cloned().map(|seen| seen.delivered(delivery));
             assert_eq!(result.seen, seen.collect::<Vec<_>>(), "{side:?}");
             assert_eq!(result.error, None);
         }

@@ -140,7 +140,7 @@ fn a_message_that_arrives_slowly_keeps_a_connection_from_being_idle() {
                 endpoint.feed(&[*byte]);
             }
             assert_eq!(endpoint.state(), State::Open);
-            let expected = Seen::binary(&data(50)).as_delivered(delivery);
+            let expected = Seen::binary(&data(50)).delivered(delivery);
             assert_eq!(endpoint.seen, [expected]);
         }
     }

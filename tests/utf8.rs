@@ -47,7 +47,7 @@ fn characters_may_be_cut_by_reads() {
             for delivery in DELIVERIES {
                 let config = Config::new().delivery(delivery);
                 let result = received_any_way(side, &config, &side.text(text));
-                assert_eq!(result.seen, [Seen::text(text).as_delivered(delivery)]);
+                assert_eq!(result.seen, [Seen::text(text).delivered(delivery)]);
             }
         }
     }

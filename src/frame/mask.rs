@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_payload_masked_in_parts_is_the_payload_masked_whole() {
-        let payload: Vec<u8> = (0..600_u32).map(|i| (i % 256) as u8).collect();
+        let payload: Vec<u8> = (0..=255).cycle().take(600).collect();
         let key = [1, 2, 3, 4];
         for split in 0..payload.len() {
             let mut bytes = payload.clone();

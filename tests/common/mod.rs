@@ -167,7 +167,7 @@ impl Seen {
     }
 
     /// A whole message as this delivery gives it.
-    pub(crate) fn as_delivered(self, delivery: Delivery) -> Self {
+    pub(crate) fn delivered(self, delivery: Delivery) -> Self {
         match (self, delivery) {
             (Self::Text(text), Delivery::Chunks) => Self::TextPart(text, true),
             (Self::Binary(data), Delivery::Chunks) => Self::BinaryPart(data, true),
