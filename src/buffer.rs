@@ -96,13 +96,19 @@ impl ReceiveBuffer {
     #[cold]
     fn make_room(&mut self, min: usize) {
         let pending = self.len();
-        // Moving costs what is pending and gains what lies before it: only then is it linear.
-        if pending <= self.start {
+        let full = self.end.saturating_add(min) > self.store.capacity();
+        // Moving costs what is pending: it must gain as much, or be made up for by growing.
+        if pending <= self.start || full {
             self.store.copy_within(self.start..self.end, 0);
             self.start = 0;
             self.end = pending;
         }
         let needed = self.end.saturating_add(min);
+        let target = needed.max(pending.saturating_mul(2));
+        if full && self.store.capacity() < target {
+            self.store
+                .reserve_exact(target.saturating_sub(self.store.len()));
+        }
         if self.store.len() < needed {
             self.store.resize(needed, 0);
         }

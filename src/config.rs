@@ -30,9 +30,9 @@ pub enum Delivery {
 /// # Memory
 /// Whatever the peer sends, a connection and its [`ReceiveBuffer`](crate::ReceiveBuffer) hold no
 /// more than twice `max_message_size` and twice the frame being received (at most
-/// `max_frame_size`) with [`Delivery::Messages`], or twice the largest read with
-/// [`Delivery::Chunks`]; `write_limit`, or the largest message that you send yourself; and a few
-/// hundred bytes.
+/// `max_frame_size`) or the largest read with [`Delivery::Messages`], or twice the largest read
+/// with [`Delivery::Chunks`]; twice `write_limit`, or twice the largest message that you send yourself;
+/// and a few hundred bytes.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) delivery: Delivery,

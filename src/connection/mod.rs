@@ -159,6 +159,7 @@ impl Connection {
     /// is [`CloseOutcome::Lost`], and what was queued is dropped.
     pub fn receive_eof(&mut self) {
         if self.closing.on_eof() {
+            self.incoming.stop();
             self.queue.clear();
         }
     }
@@ -182,6 +183,7 @@ impl Connection {
                     let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "no pong in time");
                     self.queue_close(Some(&frame));
                     self.closing.on_missing_pong();
+                    self.incoming.stop();
                 }
             }
         }
@@ -190,6 +192,7 @@ impl Connection {
             && self.timers.handle_closing(now, self.config.close_timeout)
         {
             self.closing.on_close_deadline();
+            self.incoming.stop();
         }
     }
 

@@ -48,7 +48,7 @@ impl Queue {
     #[inline]
     pub(super) fn push(&mut self, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
         let size = header.len().saturating_add(payload.len());
-        self.compact(size);
+        self.make_room(size);
         self.len = self.len.saturating_add(size);
         self.tail.extend_from_slice(header);
         match key {
@@ -100,16 +100,26 @@ impl Queue {
         }
     }
 
-    /// Moves what waits to the front when that gains at least as much as it costs.
+    /// Makes room for `more` bytes behind what waits.
     #[inline]
-    fn compact(&mut self, more: usize) {
-        let fits = self.tail.capacity().saturating_sub(self.tail.len()) >= more;
-        if !fits && self.sent >= self.tail.len() / 2 && self.sent > 0 {
-            self.tail.drain(..self.sent);
-            for large in &mut self.large {
-                large.before = large.before.saturating_sub(self.sent);
-            }
-            self.sent = 0;
+    fn make_room(&mut self, more: usize) {
+        if self.tail.capacity().saturating_sub(self.tail.len()) < more {
+            self.move_and_grow(more);
+        }
+    }
+
+    /// What has left makes room first, so that the capacity is never more than twice what waits.
+    #[cold]
+    fn move_and_grow(&mut self, more: usize) {
+        let sent = core::mem::take(&mut self.sent);
+        self.tail.drain(..sent);
+        for large in &mut self.large {
+            large.before = large.before.saturating_sub(sent);
+        }
+        // Moving costs what waits: unless it gains as much, growing makes up for it.
+        let waiting = self.tail.len();
+        if sent < waiting || self.tail.capacity().saturating_sub(waiting) < more {
+            self.tail.reserve_exact(more.max(waiting));
         }
     }
 
