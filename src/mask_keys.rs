@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_block_function_gives_the_rfc_8439_test_vector() {
-        let key = core::array::from_fn(|i| i as u8);
+        let key = core::array::from_fn(|i| u8::try_from(i).unwrap());
         let position = [1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0x4a, 0, 0, 0, 0];
         let block = chacha20(&key, &position);
         // §2.3.2

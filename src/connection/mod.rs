@@ -43,8 +43,9 @@ const MAX_READ_HINT: usize = 64 * 1024;
 ///    [`send_binary`](Self::send_binary), [`send_chunk`](Self::send_chunk), [`ping`](Self::ping),
 ///    [`close`](Self::close).
 /// 4. **Outputs** say what the caller is to do: [`transmit`](Self::transmit),
-///    [`poll_timeout`](Self::poll_timeout), [`wants_read`](Self::wants_read),
-///    [`read_hint`](Self::read_hint), [`wants_shutdown`](Self::wants_shutdown).
+///    [`has_pong`](Self::has_pong), [`poll_timeout`](Self::poll_timeout),
+///    [`wants_read`](Self::wants_read), [`read_hint`](Self::read_hint),
+///    [`wants_shutdown`](Self::wants_shutdown).
 ///
 /// After any input or command, look at the outputs. The order that always works is: **receive**
 /// until there is no event, **transmit** until there is nothing left or the transport is full,
@@ -211,6 +212,13 @@ impl Connection {
     /// Output: the bytes to write to the transport.
     pub fn transmit(&mut self) -> Transmit<'_> {
         Transmit(&mut self.queue)
+    }
+
+    /// Output: whether a pong waits for transmission. Transmit before receiving on, if the transport
+    /// takes it: of the pings that come while a pong waits, only the last is answered (§5.5.3), so
+    /// that a flood of them costs no memory.
+    pub fn has_pong(&self) -> bool {
+        self.queue.has_pong()
     }
 
     /// Output: whether to read from the transport.

@@ -80,6 +80,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn has_pong(&self) -> bool {
+        self.pong_end > 0
+    }
+
     /// No pong leaves behind this point.
     pub(super) fn drop_next_pong(&mut self) {
         self.next_pong = None;

@@ -13,7 +13,8 @@ use alloc::vec::Vec;
 
 use super::error::{BuildError, ResponseError};
 use super::extension::Extension;
-use super::head::{HeadReader, HttpVersion};
+use super::head::HttpVersion;
+use super::head_reader::HeadReader;
 use super::headers::Headers;
 use super::key::Key;
 use super::limits::{Deadline, Limits};

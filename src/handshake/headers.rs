@@ -96,8 +96,8 @@ impl Headers {
     }
 
     /// All fields in order.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter {
+    pub fn iter(&self) -> HeaderIter<'_> {
+        HeaderIter {
             names: &self.names,
             values: &self.values,
             lengths: self.lengths.iter(),
@@ -147,22 +147,22 @@ impl fmt::Debug for Headers {
 
 impl<'a> IntoIterator for &'a Headers {
     type Item = (&'a str, &'a [u8]);
-    type IntoIter = Iter<'a>;
+    type IntoIter = HeaderIter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> HeaderIter<'a> {
         self.iter()
     }
 }
 
 /// The fields of [`Headers`], in order: name and value.
 #[derive(Debug, Clone)]
-pub struct Iter<'a> {
+pub struct HeaderIter<'a> {
     names: &'a str,
     values: &'a [u8],
     lengths: core::slice::Iter<'a, (usize, usize)>,
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for HeaderIter<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -179,7 +179,7 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl ExactSizeIterator for Iter<'_> {}
+impl ExactSizeIterator for HeaderIter<'_> {}
 
 /// Why a header field cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,9 +49,47 @@
 //! ```
 //!
 //! # Deadlines
-//! Time comes in as with a connection: before each `receive`, call `handle_timeout(now)`; wait for
-//! bytes until `poll_timeout()` at the latest. The first call arms the deadline of [`Limits`], and
-//! when it has passed, `receive` ends an incomplete handshake.
+//! Time comes in as with a connection: call `handle_timeout(now)` before each `receive`, and read no
+//! longer than until `poll_timeout()`. The first call arms the deadline of [`Limits`]; when it has
+//! passed, `receive` ends a handshake that is not complete. A whole server over blocking I/O:
+//!
+//! ```no_run
+//! # use std::io::{Error, ErrorKind, Read, Write};
+//! # use std::net::TcpStream;
+//! # use std::time::{Duration, Instant};
+//! # use sansocket::{ReceiveBuffer, Timestamp};
+//! # use sansocket::handshake::{Limits, server};
+//! fn handshake(stream: &mut TcpStream, rx: &mut ReceiveBuffer) -> Result<server::Request, Error> {
+//!     let epoch = Instant::now();
+//!     let mut handshake = server::Handshake::new(Limits::new());
+//!     loop {
+//!         let now = Timestamp::from(epoch.elapsed());
+//!         handshake.handle_timeout(now);
+//!         match handshake.receive(rx) {
+//!             server::Progress::Incomplete(again) => handshake = again,
+//!             server::Progress::Request(request) => return Ok(request),
+//!             server::Progress::Refused(refusal) => {
+//!                 stream.write_all(&refusal.response())?;
+//!                 return Err(Error::other(refusal.error().clone()));
+//!             }
+//!         }
+//!         let wait = handshake.poll_timeout().map(|deadline| deadline.saturating_since(now));
+//!         // A timeout of zero would mean none.
+//!         stream.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+//!         match stream.read(rx.spare(4096)) {
+//!             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+//!             Ok(n) => rx.commit(n),
+//!             Err(error) => match error.kind() {
+//!                 ErrorKind::WouldBlock | ErrorKind::TimedOut => {} // `handle_timeout` decides
+//!                 _ => return Err(error),
+//!             },
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! A caller with timers of its own can leave these methods alone, and answer with
+//! [`Refusal::timed_out`](server::Refusal::timed_out).
 //!
 //! # Other stacks
 //! [`upgrade`] and [`Offer`] work on header pairs, for requests that an HTTP library has parsed;
@@ -68,6 +106,7 @@ pub mod client;
 mod error;
 mod extension;
 mod head;
+mod head_reader;
 mod headers;
 mod key;
 mod limits;
@@ -83,7 +122,7 @@ mod uri;
 pub use error::{BuildError, RequestError, ResponseError};
 pub use extension::Extension;
 pub use head::{HeadError, HttpVersion, RequestHead};
-pub use headers::{HeaderError, Headers, Iter};
+pub use headers::{HeaderError, HeaderIter, Headers};
 pub use key::Key;
 pub use limits::Limits;
 pub use list::ListError;

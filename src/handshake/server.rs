@@ -17,7 +17,8 @@ use alloc::vec::Vec;
 
 use super::error::{BuildError, RequestError};
 use super::extension::Extension;
-use super::head::{HeadReader, RequestHead};
+use super::head::RequestHead;
+use super::head_reader::HeadReader;
 use super::headers::Headers;
 use super::key::Key;
 use super::limits::{Deadline, Limits};

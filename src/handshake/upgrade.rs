@@ -166,3 +166,71 @@ fn is_websocket((name, version): &(&str, Option<&str>)) -> bool {
 fn is_upgrade(option: &&str) -> bool {
     option.eq_ignore_ascii_case("upgrade")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_change_the_handshake_or_the_framing_is_reserved() {
+        for name in [
+            "host",
+            "UPGRADE",
+            "sec-websocket-",
+            "Sec-WebSocket-Foo",
+            "origin",
+        ] {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in ["", "Sec-WebSocket", "Cookie", "X-Host", "Authorization"] {
+            assert!(!is_reserved(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_side_passes_the_check_of_the_other() {
+        let key = Key::from_nonce([9; 16]);
+        let uri = "ws://[::1]:81/".parse().unwrap();
+        let request = request_headers(&uri, &key, &Offer::new());
+        assert_eq!(check_request("GET", HttpVersion::Http11, &request), Ok(key));
+        let response = response_headers(&key, &Answer::default());
+        assert_eq!(check_response(&key, &response), Ok(()));
+        let other = Key::from_nonce([8; 16]);
+        assert_eq!(
+            check_response(&other, &response),
+            Err(ResponseError::WrongAccept)
+        );
+    }
+
+    #[test]
+    fn what_decides_how_the_message_is_read_is_checked_first() {
+        let check = |method, version, headers: &[(&'static str, &'static str)]| {
+            let pairs = headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes()));
+            check_request(method, version, pairs).unwrap_err()
+        };
+        let http11 = HttpVersion::Http11;
+        assert_eq!(check("POST", http11, &[]), RequestError::MissingHost);
+        let mut headers = alloc::vec![("host", "a")];
+        assert_eq!(check("POST", http11, &headers), RequestError::Method);
+        assert_eq!(check("GET", http11, &headers), RequestError::NotAnUpgrade);
+        headers.push(("content-length", "1"));
+        assert_eq!(check("GET", http11, &headers), RequestError::NotAnUpgrade);
+        headers.push(("upgrade", "websocket"));
+        assert_eq!(
+            check("GET", HttpVersion::Http10, &headers),
+            RequestError::HttpVersion
+        );
+        assert_eq!(
+            check("GET", http11, &headers),
+            RequestError::ConnectionHeader
+        );
+        headers.push(("connection", "upgrade"));
+        assert_eq!(check("GET", http11, &headers), RequestError::Body);
+        headers.remove(1);
+        assert_eq!(check("GET", http11, &headers), RequestError::MissingVersion);
+        headers.push(("sec-websocket-version", "13"));
+        assert_eq!(check("GET", http11, &headers), RequestError::MissingKey);
+    }
+}
