@@ -158,6 +158,7 @@ impl Connection {
     /// Receive what came before it first. Unless the closing handshake was completed, the outcome
     /// is [`CloseOutcome::Lost`], and what was queued is dropped.
     pub fn receive_eof(&mut self) {
+        self.incoming.stop();
         if self.closing.on_eof() {
             self.incoming.stop();
             self.queue.clear();
@@ -182,6 +183,7 @@ impl Connection {
                 Some(Expired::Pong) => {
                     let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "no pong in time");
                     self.queue_close(Some(&frame));
+                    self.incoming.stop();
                     self.closing.on_missing_pong();
                     self.incoming.stop();
                 }
@@ -191,6 +193,7 @@ impl Connection {
             && self.state() != State::Closed
             && self.timers.handle_closing(now, self.config.close_timeout)
         {
+            self.incoming.stop();
             self.closing.on_close_deadline();
             self.incoming.stop();
         }
