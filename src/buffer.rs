@@ -49,12 +49,89 @@ pub(crate) struct Assembly {
     pub(crate) data: Vec<u8>,
     /// A character that was cut in two, lent as a chunk.
     pub(crate) character: [u8; 4],
+    #[cfg(feature = "deflate")]
+    pub(crate) inflated: Inflated,
+}
+
+/// What has come out of a compressed message and not gone on yet.
+#[cfg(feature = "deflate")]
+#[derive(Debug, Default)]
+pub(crate) struct Inflated {
+    /// Room for one step, all of it or none.
+    bytes: Vec<u8>,
+    filled: usize,
+    /// Lent, or gone into the assembly.
+    done: usize,
+}
+
+#[cfg(feature = "deflate")]
+impl Inflated {
+    /// The most that is inflated at a time, in bytes.
+    const STEP: usize = 8 * 1024;
+
+    const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            filled: 0,
+            done: 0,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.filled = 0;
+        self.done = 0;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.filled == self.done
+    }
+
+    /// Room to inflate into, behind what waits.
+    pub(crate) fn spare(&mut self) -> &mut [u8] {
+        self.bytes.resize(Self::STEP, 0);
+        self.bytes.copy_within(self.done..self.filled, 0);
+        self.filled = self.filled.saturating_sub(self.done);
+        self.done = 0;
+        self.bytes.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    pub(crate) fn commit(&mut self, n: usize) {
+        self.filled = self.filled.saturating_add(n).min(self.bytes.len());
+    }
+
+    pub(crate) fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.done..self.filled).unwrap_or_default()
+    }
+
+    /// Consumes the first `n` bytes that wait, and gives them.
+    pub(crate) fn consume(&mut self, n: usize) -> &[u8] {
+        let start = self.done;
+        self.done = start.saturating_add(n).min(self.filled);
+        self.bytes.get(start..self.done).unwrap_or_default()
+    }
 }
 
 impl Assembly {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.data.clear();
+        #[cfg(feature = "deflate")]
+        self.inflated.clear();
+    }
+
+    fn is_empty(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if !self.inflated.is_empty() {
+            return false;
+        }
+        self.text.is_empty() && self.data.is_empty()
+    }
+
+    fn capacity(&self) -> usize {
+        let capacity = self.text.capacity().saturating_add(self.data.capacity());
+        #[cfg(feature = "deflate")]
+        let capacity = capacity.saturating_add(self.inflated.bytes.capacity());
+        capacity
     }
 }
 
@@ -73,6 +150,8 @@ impl ReceiveBuffer {
                 text: String::new(),
                 data: Vec::new(),
                 character: [0; 4],
+                #[cfg(feature = "deflate")]
+                inflated: Inflated::new(),
             },
         }
     }
@@ -136,7 +215,7 @@ impl ReceiveBuffer {
 
     /// Whether nothing is held: no unconsumed byte and no part of a message.
     pub fn is_empty(&self) -> bool {
-        self.start == self.end && self.assembly.text.is_empty() && self.assembly.data.is_empty()
+        self.start == self.end && self.assembly.is_empty()
     }
 
     /// Gives back all heap memory that holds nothing. Nothing received is lost.
@@ -152,14 +231,15 @@ impl ReceiveBuffer {
         if self.assembly.data.is_empty() {
             self.assembly.data = Vec::new();
         }
+        #[cfg(feature = "deflate")]
+        if self.assembly.inflated.is_empty() {
+            self.assembly.inflated = Inflated::new();
+        }
     }
 
     /// Number of bytes of heap memory held.
     pub fn capacity(&self) -> usize {
-        self.store
-            .capacity()
-            .saturating_add(self.assembly.text.capacity())
-            .saturating_add(self.assembly.data.capacity())
+        self.store.capacity().saturating_add(self.assembly.capacity())
     }
 
     /// The bytes received and not yet consumed.

@@ -39,6 +39,8 @@ pub enum ProtocolError {
         /// The limit, in frames.
         limit: u32,
     },
+    /// A compressed message that cannot be inflated (RFC 7692 §7.2.2).
+    InvalidDeflate,
     /// A text message or a close reason that is not UTF-8 (§8.1).
     InvalidUtf8,
     /// A Close frame whose body is a single byte (§5.5.1).
@@ -62,7 +64,7 @@ impl ProtocolError {
             Self::FrameTooBig { .. }
             | Self::MessageTooBig { .. }
             | Self::TooManyFragments { .. } => CloseCode::TOO_BIG,
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::InvalidDeflate | Self::InvalidUtf8 => CloseCode::INVALID_DATA,
         }
     }
 }
@@ -89,6 +91,7 @@ impl fmt::Display for ProtocolError {
             Self::TooManyFragments { limit } => {
                 write!(f, "message of more than {limit} fragments")
             }
+            Self::InvalidDeflate => f.write_str("compressed message that cannot be inflated"),
             Self::InvalidUtf8 => f.write_str("text that is not UTF-8"),
             Self::TruncatedCloseCode => f.write_str("Close frame with half a close code"),
             Self::InvalidCloseCode(code) => {

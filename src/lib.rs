@@ -107,6 +107,7 @@
 //! |---|---|---|
 //! | `std` | yes | [`blocking`] streams, [`OsMaskKeys`], vectored writes, faster UTF-8 checks |
 //! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
+//! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust, `no_std` too |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
@@ -120,6 +121,8 @@ mod close;
 mod config;
 mod connection;
 mod error;
+#[cfg(feature = "deflate")]
+mod extension;
 pub mod frame;
 #[cfg(feature = "handshake")]
 pub mod handshake;
@@ -138,6 +141,8 @@ pub use error::{ProtocolError, SendError};
 #[cfg(feature = "std")]
 pub use mask_keys::OsMaskKeys;
 pub use mask_keys::{MaskKeys, SeededMaskKeys};
+#[cfg(feature = "deflate")]
+pub use extension::deflate::{DeflateConfig, DeflateParams};
 pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
 
