@@ -234,7 +234,7 @@ impl Connection {
     }
 
     /// Queues what goes out before the first frame: the end of the opening handshake.
-    #[cfg(feature = "handshake")]
+    #[cfg(all(feature = "std", feature = "handshake"))]
     pub(crate) fn queue_head(&mut self, head: &[u8]) {
         self.queue.push(head, &[], None);
     }
