@@ -252,7 +252,8 @@ fn what_waits_for_transmission_takes_no_more_than_twice_the_write_limit() {
             let payload = data(len);
             let ((), used) = measure(|| {
                 for step in 0..300 {
-                    while connection.send_binary(&payload).is_ok() {}
+                    let full = (0..60_000).any(|_| connection.send_binary(&payload).is_err());
+                    assert!(full, "the limit is never reached");
                     let mut transmit = connection.transmit();
                     bytes::Buf::advance(&mut transmit, 331 * (step % 9));
                 }
@@ -347,6 +348,22 @@ fn small_messages_are_received_and_echoed_without_allocating() {
                 let ((), used) = measure(|| echo(1000));
                 assert_eq!(used.allocations, 0, "{fragments} fragments, {used:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_message_in_many_fragments_is_put_together_in_few_allocations() {
+    for side in SIDES {
+        for opcode in [Opcode::Text, Opcode::Binary] {
+            let more = side.frame(Opcode::Continuation, false, b"four");
+            let bytes = [side.frame(opcode, false, b""), more.repeat(10_000)].concat();
+            let mut connection = side.connection(Config::new());
+            let mut rx = ReceiveBuffer::new();
+            let endpoint = (&mut connection, &mut rx);
+            let ((), used) = measure(|| receive(endpoint, &bytes, 64, false));
+            assert!(used.allocations <= 32, "{opcode:?}: {used:?}");
+            assert!(used.held >= 40_000, "nothing else holds the message");
         }
     }
 }
