@@ -401,3 +401,20 @@ fn a_large_binary_message_is_taken_along_without_a_copy() {
         }
     }
 }
+
+#[test]
+fn a_message_taken_along_keeps_no_more_than_twice_its_size_alive() {
+    let side = Side::Server;
+    for len in [100, 16_384, 100_000] {
+        let (taken, used) = measure(|| {
+            let mut connection = side.connection(Config::new());
+            let mut rx = ReceiveBuffer::new();
+            rx.spare(1 << 20);
+            rx.extend_from_slice(&side.binary(&data(len)));
+            let event = connection.receive(&mut rx).unwrap().unwrap();
+            event.into_message().unwrap()
+        });
+        assert_eq!(taken.as_bytes(), data(len));
+        assert!(used.held <= (2 * len + 200) as isize, "{len}: {used:?}");
+    }
+}
