@@ -15,12 +15,106 @@
     )
 )]
 
-//! WebSocket without the socket.
+//! *WebSocket without the socket*: a complete, strict RFC 6455 engine that does no I/O. Bytes in,
+//! events out; bytes out, time passed in.
+//!
+//! - **To use it on threads**, see [`blocking`]: `connect`, `accept`, send and receive.
+//! - **To embed it** in a server, a game engine, a device or an async runtime of your own, drive a
+//!   [`Connection`] yourself, as below.
+//! - **To re-frame only**, use the layer [`frame`] alone.
+//!
+//! # The run loop
+//! A [`Connection`] is one endpoint after the opening handshake ([`handshake`] does that, or an HTTP
+//! stack of yours). Whatever carries its bytes does four things in turn: **receive** what has come,
+//! **handle the time-outs**, **transmit** what is queued, and wait for more. This is a complete one,
+//! over anything that reads and writes:
+//!
+//! ```
+//! use std::io::{self, Read, Write};
+//! use std::time::Instant;
+//!
+//! use bytes::Buf;
+//! use sansocket::{Config, Connection, Event, ReceiveBuffer, State};
+//!
+//! /// Echoes until the connection has ended.
+//! fn echo(stream: &mut (impl Read + Write), mut conn: Connection) -> io::Result<()> {
+//!     let epoch = Instant::now();
+//!     let mut rx = ReceiveBuffer::new();
+//!     loop {
+//!         // Receive: events are lent from `rx`, so that `conn` can be told to answer.
+//!         let received = match conn.receive(&mut rx) {
+//!             Ok(Some(Event::Text(text))) => conn.send_text(&text).is_ok(),
+//!             Ok(Some(Event::Binary(data))) => conn.send_binary(&data).is_ok(),
+//!             Ok(Some(_)) => true,
+//!             Ok(None) => false,
+//!             // The Close frame that tells the peer why is queued.
+//!             Err(_) => false,
+//!         };
+//!         // Many answers leave together; a pong leaves before the next ping takes its place.
+//!         if received && !conn.has_pong() {
+//!             continue;
+//!         }
+//!         // Handle the time-outs, then transmit: a ping or a Close frame may be due.
+//!         conn.handle_timeout(epoch.elapsed().into());
+//!         while conn.transmit().has_remaining() {
+//!             let n = stream.write(conn.transmit().chunk())?;
+//!             conn.transmit().advance(n);
+//!         }
+//!         if received {
+//!             continue;
+//!         }
+//!         if conn.state() == State::Closed || conn.wants_shutdown() {
+//!             return Ok(());
+//!         }
+//!         // Wait for bytes; a real socket waits until `conn.poll_timeout()` at the longest.
+//!         let size = conn.read_hint(&rx, 16 * 1024);
+//!         match stream.read(rx.spare(size))? {
+//!             0 => conn.receive_eof(),
+//!             n => rx.commit(n),
+//!         }
+//!     }
+//! }
+//! # struct Duplex<'a>(&'a [u8], Vec<u8>);
+//! # impl Read for Duplex<'_> { fn read(&mut self, to: &mut [u8]) -> io::Result<usize> { self.0.read(to) } }
+//! # impl Write for Duplex<'_> {
+//! #     fn write(&mut self, from: &[u8]) -> io::Result<usize> { self.1.write(from) }
+//! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+//! # }
+//! # let mut stream = Duplex(b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x82\x81\0\0\0\0!\x88\x82\0\0\0\0\x03\xe8", Vec::new());
+//! # echo(&mut stream, Connection::server(Config::new()))?;
+//! # assert_eq!(stream.1, b"\x81\x02hi\x8a\0\x82\x01!\x88\x02\x03\xe8");
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! What makes an adapter out of this sketch: a full queue ([`SendError::Full`] gives the message
+//! back) is transmitted before more is sent; a read that would block, or a deadline, leads back to
+//! the top of the loop; after [`wants_shutdown`](Connection::wants_shutdown) it reads on until the
+//! peer has ended the stream too, so that no Close frame is lost to a reset; and a connection that
+//! waits with an [empty](ReceiveBuffer::is_empty) buffer gives its memory
+//! [back](ReceiveBuffer::release).
+//!
+//! # Promises
+//! - **No panic**, whatever a peer sends and in whatever order methods are called.
+//! - **No memory beyond the limits**: what a header claims is never reserved. [`Config`] has the
+//!   bound.
+//! - **Failures are terminal**: the Close frame with the right code is queued before the error is
+//!   returned, nothing is delivered after it, and all that was complete before it has been.
+//! - **Text is UTF-8**, checked as it arrives, even amid a frame, and only once.
+//! - **No unsafe code** (`#![forbid(unsafe_code)]`), no runtime, no clock, no threads.
+//!
+//! # Features
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `std` | yes | [`blocking`] streams, [`OsMaskKeys`], vectored writes, faster UTF-8 checks |
+//! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
+//!
+//! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod adapter;
 mod buffer;
 mod close;
 mod config;
@@ -34,6 +128,8 @@ mod message;
 mod time;
 mod utf8;
 
+#[cfg(feature = "std")]
+pub use adapter::blocking;
 pub use buffer::ReceiveBuffer;
 pub use close::{CloseCode, CloseFrame, CloseOutcome, Timeout};
 pub use config::{Config, Delivery};
@@ -44,3 +140,8 @@ pub use mask_keys::OsMaskKeys;
 pub use mask_keys::{MaskKeys, SeededMaskKeys};
 pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
+
+/// Compiles the programs of the README.
+#[cfg(all(doctest, feature = "std", feature = "handshake"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

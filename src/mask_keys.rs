@@ -216,14 +216,11 @@ mod os {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
 
     #[test]
     fn the_block_function_gives_the_rfc_8439_test_vector() {
-        let key: Vec<u8> = (0..32).collect();
-        let key = key.try_into().unwrap();
+        let key = core::array::from_fn(|i| u8::try_from(i).unwrap());
         let position = [1, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0x4a, 0, 0, 0, 0];
         let block = chacha20(&key, &position);
         // §2.3.2

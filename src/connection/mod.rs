@@ -43,8 +43,9 @@ const MAX_READ_HINT: usize = 64 * 1024;
 ///    [`send_binary`](Self::send_binary), [`send_chunk`](Self::send_chunk), [`ping`](Self::ping),
 ///    [`close`](Self::close).
 /// 4. **Outputs** say what the caller is to do: [`transmit`](Self::transmit),
-///    [`poll_timeout`](Self::poll_timeout), [`wants_read`](Self::wants_read),
-///    [`read_hint`](Self::read_hint), [`wants_shutdown`](Self::wants_shutdown).
+///    [`has_pong`](Self::has_pong), [`poll_timeout`](Self::poll_timeout),
+///    [`wants_read`](Self::wants_read), [`read_hint`](Self::read_hint),
+///    [`wants_shutdown`](Self::wants_shutdown).
 ///
 /// After any input or command, look at the outputs. The order that always works is: **receive**
 /// until there is no event, **transmit** until there is nothing left or the transport is full,
@@ -157,6 +158,7 @@ impl Connection {
     /// Receive what came before it first. Unless the closing handshake was completed, the outcome
     /// is [`CloseOutcome::Lost`], and what was queued is dropped.
     pub fn receive_eof(&mut self) {
+        self.incoming.stop();
         if self.closing.on_eof() {
             self.incoming.stop();
             self.queue.clear();
@@ -181,6 +183,7 @@ impl Connection {
                 Some(Expired::Pong) => {
                     let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "no pong in time");
                     self.queue_close(Some(&frame));
+                    self.incoming.stop();
                     self.closing.on_missing_pong();
                     self.incoming.stop();
                 }
@@ -190,6 +193,7 @@ impl Connection {
             && self.state() != State::Closed
             && self.timers.handle_closing(now, self.config.close_timeout)
         {
+            self.incoming.stop();
             self.closing.on_close_deadline();
             self.incoming.stop();
         }
@@ -211,6 +215,13 @@ impl Connection {
     /// Output: the bytes to write to the transport.
     pub fn transmit(&mut self) -> Transmit<'_> {
         Transmit(&mut self.queue)
+    }
+
+    /// Output: whether a pong waits for transmission. Transmit before receiving on, if the transport
+    /// takes it: of the pings that come while a pong waits, only the last is answered (§5.5.3), so
+    /// that a flood of them costs no memory.
+    pub fn has_pong(&self) -> bool {
+        self.queue.has_pong()
     }
 
     /// Output: whether to read from the transport.

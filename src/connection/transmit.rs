@@ -80,6 +80,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn has_pong(&self) -> bool {
+        self.pong_end > 0
+    }
+
     /// The pong that waits, if one does, takes its place in the order.
     pub(super) fn push_next_pong(&mut self) {
         if let Some(pong) = self.next_pong.take() {

@@ -154,7 +154,9 @@ mod tests {
 
     #[test]
     fn every_length_and_alignment_is_masked_as_the_rfc_says() {
-        let payload: Vec<u8> = (0..1200_u32).map(|i| (i * 7 % 251) as u8).collect();
+        let payload: Vec<u8> = (0..1200_u32)
+            .map(|i| (i * 7 % 251).to_le_bytes()[0])
+            .collect();
         let key = [0x37, 0xfa, 0x21, 0x3d];
         for start in 0..17 {
             for len in (0..300).chain([511, 512, 513, 1000, 1024, 1100]) {
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_payload_masked_in_parts_is_the_payload_masked_whole() {
-        let payload: Vec<u8> = (0..=255).cycle().take(600).collect();
+        let payload: Vec<u8> = (0..600_u32).map(|i| i.to_le_bytes()[0]).collect();
         let key = [1, 2, 3, 4];
         for split in 0..payload.len() {
             let mut bytes = payload.clone();

@@ -1,0 +1,271 @@
+//! An echo server, one thread per connection.
+//!
+//! ```text
+//! cargo run --release --example echo_server -- [OPTIONS]
+//!
+//!   --addr ADDRESS             where to listen (127.0.0.1:9001; port 0 picks one)
+//!   --max-message-size BYTES   the largest message taken (16 MiB)
+//!   --max-connections N        more are answered with 503 (1000)
+//!   --subprotocol NAME         a subprotocol to accept; may be repeated
+//!   --allow-origin ORIGIN      an origin to accept, all if none is given; may be repeated
+//! ```
+//!
+//! A browser that opens the same address gets a page to try it with.
+
+use std::error::Error;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sansocket::blocking::{Incoming, ServerHandshake, Step, WebSocket};
+use sansocket::handshake::server::Acceptance;
+use sansocket::handshake::{Limits, OriginAllowList, Rejection, RequestError};
+use sansocket::{CloseCode, CloseFrame, Config, Event, Message, SendError, State};
+
+const PAGE: &str = include_str!("page.html");
+
+/// How often a waiting connection looks whether the server shuts down.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How long connections may take to close when the server shuts down.
+const SHUTDOWN: Duration = Duration::from_secs(8);
+
+/// Connections beyond the limit that are answered at a time; yet more are dropped.
+const MAX_TURNED_AWAY: usize = 64;
+
+struct Options {
+    addr: SocketAddr,
+    max_message_size: u64,
+    max_connections: usize,
+    subprotocols: Vec<String>,
+    allow_origins: Vec<String>,
+}
+
+impl Options {
+    fn from_args() -> Result<Self, lexopt::Error> {
+        use lexopt::prelude::*;
+
+        let mut options = Self {
+            addr: SocketAddr::from(([127, 0, 0, 1], 9001)),
+            max_message_size: 16 * 1024 * 1024,
+            max_connections: 1000,
+            subprotocols: Vec::new(),
+            allow_origins: Vec::new(),
+        };
+        let mut args = lexopt::Parser::from_env();
+        while let Some(arg) = args.next()? {
+            match arg {
+                Long("addr") => options.addr = args.value()?.parse()?,
+                Long("max-message-size") => options.max_message_size = args.value()?.parse()?,
+                Long("max-connections") => options.max_connections = args.value()?.parse()?,
+                Long("subprotocol") => options.subprotocols.push(args.value()?.string()?),
+                Long("allow-origin") => options.allow_origins.push(args.value()?.string()?),
+                _ => return Err(arg.unexpected()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+struct Server {
+    config: Config,
+    subprotocols: Vec<String>,
+    /// `None` accepts all.
+    origins: Option<OriginAllowList>,
+    max_connections: usize,
+    connections: AtomicUsize,
+    shutting_down: AtomicBool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = match Options::from_args() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!(
+                "{error}\nTry: echo_server [--addr ADDRESS] [--max-message-size BYTES] [--max-connections N] [--subprotocol NAME]... [--allow-origin ORIGIN]..."
+            );
+            exit(64);
+        }
+    };
+    let listener = TcpListener::bind(options.addr)?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    println!("try it in a browser: http://{}/", listener.local_addr()?);
+
+    let server = Arc::new(Server::new(options)?);
+    let handler = server.clone();
+    ctrlc::set_handler(move || handler.shut_down())?;
+
+    for stream in listener.incoming() {
+        // An error here belongs to the one connection (reset before it was accepted), or is a lack
+        // of descriptors, which others will give back.
+        let Ok(stream) = stream else {
+            thread::sleep(Duration::from_millis(10));
+            continue;
+        };
+        let guard = Guard::new(&server);
+        if guard.number > server.max_connections + MAX_TURNED_AWAY {
+            continue;
+        }
+        // A thread that cannot be started drops the connection, not the server.
+        let _ = thread::Builder::new().spawn(move || {
+            if let Err(error) = guard.server.serve(stream, guard.number) {
+                eprintln!("{error}");
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Counts a connection as long as it lives.
+struct Guard {
+    server: Arc<Server>,
+    number: usize,
+}
+
+impl Guard {
+    fn new(server: &Arc<Server>) -> Self {
+        let number = server.connections.fetch_add(1, SeqCst) + 1;
+        let server = server.clone();
+        Self { server, number }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.server.connections.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Server {
+    fn new(options: Options) -> Result<Self, Box<dyn Error>> {
+        let config = Config::new()
+            .max_frame_size(options.max_message_size)
+            .max_message_size(options.max_message_size)
+            .keep_alive(Duration::from_secs(30), Duration::from_secs(20));
+        let origins = match options.allow_origins.as_slice() {
+            [] => None,
+            origins => Some(OriginAllowList::new(origins.iter().map(String::as_str))?),
+        };
+        Ok(Self {
+            config,
+            subprotocols: options.subprotocols,
+            origins,
+            max_connections: options.max_connections,
+            connections: AtomicUsize::new(0),
+            shutting_down: AtomicBool::new(false),
+        })
+    }
+
+    fn serve(&self, stream: TcpStream, number: usize) -> Result<(), Box<dyn Error>> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(TICK))?;
+        match self.handshake(stream, number)? {
+            Some(websocket) => self.echo(websocket),
+            None => Ok(()),
+        }
+    }
+
+    /// Decides on the request; `None` if it has been answered with anything but a WebSocket.
+    fn handshake(
+        &self,
+        stream: TcpStream,
+        number: usize,
+    ) -> Result<Option<WebSocket<TcpStream>>, Box<dyn Error>> {
+        let mut handshake = ServerHandshake::new(stream, Limits::new());
+        let incoming = loop {
+            match handshake.proceed()? {
+                Step::Done(incoming) => break incoming,
+                Step::Blocked(_) if self.shutting_down.load(SeqCst) => return Ok(None),
+                Step::Blocked(again) => handshake = again,
+            }
+        };
+        let pending = match incoming {
+            Incoming::Request(pending) => pending,
+            Incoming::Refused(pending) => {
+                let refusal = pending.refusal();
+                let target = refusal.head().map(|head| head.target());
+                match refusal.error() {
+                    RequestError::NotAnUpgrade if target == Some("/") => {
+                        pending.respond_with(
+                            Rejection::new(200).body("text/html; charset=utf-8", PAGE),
+                        )?;
+                    }
+                    _ => {
+                        pending.answer()?;
+                    }
+                }
+                return Ok(None);
+            }
+        };
+        let busy = number > self.max_connections || self.shutting_down.load(SeqCst);
+        let request = pending.request();
+        if busy {
+            pending.reject(Rejection::new(503).header("Retry-After", "5"))?;
+            return Ok(None);
+        }
+        if self
+            .origins
+            .as_ref()
+            .is_some_and(|origins| !origins.allows(request.origin()))
+        {
+            pending
+                .reject(Rejection::new(403).body("text/plain", "this origin is not allowed\n"))?;
+            return Ok(None);
+        }
+        let supported: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
+        let mut acceptance = Acceptance::new();
+        if let Some(subprotocol) = request.select_subprotocol(&supported) {
+            acceptance = acceptance.subprotocol(subprotocol);
+        }
+        Ok(Some(pending.accept(acceptance, self.config.clone())?))
+    }
+
+    fn echo(&self, mut websocket: WebSocket<TcpStream>) -> Result<(), Box<dyn Error>> {
+        loop {
+            let (event, connection) = match websocket.receive_with_connection() {
+                Ok(Some(received)) => received,
+                Ok(None) => return Ok(()),
+                Err(error) if error.is_blocked() => {
+                    if self.shutting_down.load(SeqCst)
+                        && websocket.connection().state() == State::Open
+                    {
+                        let goodbye =
+                            CloseFrame::new(CloseCode::GOING_AWAY, "the server shuts down");
+                        websocket.close(goodbye)?;
+                    }
+                    continue;
+                }
+                // A client may do what it likes: that ends its connection, not the server.
+                Err(error) => return Err(error.into()),
+            };
+            // Answers collect on the connection and leave together, when nothing more has come.
+            let too_much = match event {
+                Event::Text(text) => match connection.send_text(&text) {
+                    Err(SendError::Full(())) => Message::from(text.into_string()),
+                    _ => continue,
+                },
+                Event::Binary(data) => match connection.send_binary(&data) {
+                    Err(SendError::Full(())) => Message::from(data.into_bytes()),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            websocket.send(too_much)?;
+        }
+    }
+
+    /// Lets every connection close with 1001, then ends the process.
+    fn shut_down(&self) {
+        if self.shutting_down.swap(true, SeqCst) {
+            exit(130);
+        }
+        let start = Instant::now();
+        while self.connections.load(SeqCst) > 0 && start.elapsed() < SHUTDOWN {
+            thread::sleep(Duration::from_millis(10));
+        }
+        exit(0);
+    }
+}

@@ -1,0 +1,174 @@
+//! The errors of blocking streams.
+
+use core::fmt;
+use std::io;
+
+use crate::close::CloseOutcome;
+use crate::error::{ProtocolError, SendError};
+use crate::message::Message;
+
+#[cfg(feature = "handshake")]
+use crate::handshake::{BuildError, RequestError, ResponseError, UriError};
+
+/// Why a [`WebSocket`](super::WebSocket) could not go on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream's. After `WouldBlock` and `TimedOut` call again: nothing is lost.
+    Io(io::Error),
+    /// The peer broke the protocol or a limit. It has been told so, and the stream is ended.
+    Protocol(ProtocolError),
+    /// Nothing was queued; the message comes back.
+    Send(SendError<Message>),
+    /// The connection ended without a closing handshake.
+    Ended(CloseOutcome),
+}
+
+impl Error {
+    /// Whether to just call again, when the stream is ready or at once if it has a time-out.
+    pub fn is_blocked(&self) -> bool {
+        matches!(self, Self::Io(error) if super::io::is_blocked(error))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Protocol(error) => write!(f, "protocol error of the peer: {error}"),
+            Self::Send(error) => write!(f, "not sent: {error}"),
+            Self::Ended(outcome) => outcome.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Protocol(error) => Some(error),
+            Self::Send(error) => Some(error),
+            Self::Ended(_) => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<SendError<Message>> for Error {
+    fn from(error: SendError<Message>) -> Self {
+        Self::Send(error)
+    }
+}
+
+/// How far a handshake has come.
+#[cfg(feature = "handshake")]
+#[derive(Debug)]
+pub enum Step<T, H> {
+    /// It is done.
+    Done(T),
+    /// The stream gave `WouldBlock` or `TimedOut`: proceed again with this.
+    Blocked(H),
+}
+
+#[cfg(feature = "handshake")]
+impl<T, H> Step<T, H> {
+    /// The result, for streams that are expected to block: that they did not is an error.
+    pub(super) fn done(self) -> io::Result<T> {
+        match self {
+            Self::Done(done) => Ok(done),
+            Self::Blocked(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+/// Why there is no connection to a server.
+#[cfg(feature = "handshake")]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URI is none of a WebSocket.
+    Uri(UriError),
+    /// `wss://` needs TLS: connect and wrap the stream yourself, then
+    /// [`Connector::handshake`](super::Connector::handshake).
+    Secure,
+    /// The request cannot be written.
+    Build(BuildError),
+    /// Resolving the name, connecting, reading or writing failed.
+    Io(io::Error),
+    /// The server's response is a refusal, or not one to this request.
+    Response(ResponseError),
+}
+
+#[cfg(feature = "handshake")]
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(error) => error.fmt(f),
+            Self::Secure => f.write_str("wss:// needs a TLS stream, which is not built in here"),
+            Self::Build(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+            Self::Response(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Why a stream did not become a server's connection.
+#[cfg(feature = "handshake")]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The client's request is none for a WebSocket, or came too late. It has been answered.
+    Request(RequestError),
+    /// The response cannot be written.
+    Build(BuildError),
+    /// Reading or writing failed.
+    Io(io::Error),
+}
+
+#[cfg(feature = "handshake")]
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(error) => error.fmt(f),
+            Self::Build(error) => error.fmt(f),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(feature = "handshake")]
+macro_rules! sources {
+    ($error:ty: $($variant:ident($source:ty)),*) => {
+        impl std::error::Error for $error {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    $(Self::$variant(error) => Some(error),)*
+                    #[allow(unreachable_patterns)]
+                    _ => None,
+                }
+            }
+        }
+
+        $(impl From<$source> for $error {
+            fn from(error: $source) -> Self {
+                Self::$variant(error)
+            }
+        })*
+    };
+}
+
+#[cfg(feature = "handshake")]
+sources!(ConnectError: Uri(UriError), Build(BuildError), Io(io::Error), Response(ResponseError));
+#[cfg(feature = "handshake")]
+sources!(AcceptError: Request(RequestError), Build(BuildError), Io(io::Error));

@@ -1,0 +1,63 @@
+//! Blocking streams: threads and `std::io`.
+//!
+//! ```no_run
+//! use sansocket::blocking;
+//!
+//! let mut client = blocking::connect("ws://127.0.0.1:9001/")?;
+//! client.send("hello")?;
+//! if let Some(message) = client.messages().next() {
+//!     println!("{:?}", message?);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A server takes any stream that it accepted:
+//!
+//! ```no_run
+//! use std::{net::TcpListener, thread};
+//! use sansocket::blocking;
+//!
+//! let listener = TcpListener::bind("127.0.0.1:9001")?;
+//! for stream in listener.incoming() {
+//!     let stream = stream?;
+//!     thread::spawn(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//!         let mut server = blocking::accept(stream)?;
+//!         while let Some(message) = server.messages().next() {
+//!             server.send(message?)?;
+//!         }
+//!         Ok(())
+//!     });
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! To look at a request before it is accepted or rejected, see [`read_request`].
+//!
+//! # Time-outs and non-blocking streams
+//! Where a read or a write gives `WouldBlock` or `TimedOut`, be it because the stream is
+//! non-blocking or because it has a time-out, the call returns that error and nothing is lost: call
+//! again. What was sent stays queued and leaves with a later call.
+//!
+//! The deadlines of [`Config`](crate::Config) and of the handshake's limits end a blocked read or
+//! write by themselves if the [`Transport`] has time-outs, as TCP streams do; otherwise they are
+//! judged whenever the stream returns.
+
+mod error;
+mod io;
+mod transport;
+mod websocket;
+
+#[cfg(feature = "handshake")]
+mod client;
+#[cfg(feature = "handshake")]
+mod server;
+
+#[cfg(feature = "handshake")]
+pub use client::{ClientHandshake, Connector, connect};
+pub use error::Error;
+#[cfg(feature = "handshake")]
+pub use error::{AcceptError, ConnectError, Step};
+#[cfg(feature = "handshake")]
+pub use server::{Incoming, PendingRefusal, PendingRequest, ServerHandshake, accept, read_request};
+pub use transport::{Plain, Transport};
+pub use websocket::{Messages, WebSocket};

@@ -1,0 +1,223 @@
+//! The server's opening handshake on a blocking stream.
+
+use core::time::Duration;
+use std::io::{self, ErrorKind};
+
+use super::error::{AcceptError, Step};
+use super::io::{Io, Moved, READ_SIZE, is_blocked};
+use super::transport::Transport;
+use super::websocket::WebSocket;
+use crate::buffer::ReceiveBuffer;
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::handshake::server::{Acceptance, Handshake, Progress, Refusal, Request};
+use crate::handshake::{Limits, Rejection};
+
+/// How long a response may take to leave, and the client to end its direction after it.
+const RESPOND_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Accepts any client's request, with the defaults and without a subprotocol.
+///
+/// # Errors
+/// See [`AcceptError`]; a request that is none for a WebSocket has been answered.
+pub fn accept<S: Transport>(stream: S) -> Result<WebSocket<S>, AcceptError> {
+    match read_request(stream, Limits::new())? {
+        Incoming::Request(request) => request.accept(Acceptance::new(), Config::new()),
+        Incoming::Refused(refusal) => Err(refusal.answer()?.into()),
+    }
+}
+
+/// Reads a client's request, for the application to decide on.
+///
+/// ```no_run
+/// use sansocket::Config;
+/// use sansocket::blocking::{Incoming, read_request};
+/// use sansocket::handshake::{Limits, Rejection, server::Acceptance};
+///
+/// # fn serve(stream: std::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+/// match read_request(stream, Limits::new())? {
+///     Incoming::Request(pending) if pending.request().path() == "/chat" => {
+///         let websocket = pending.accept(Acceptance::new(), Config::new())?;
+///         // …
+/// #       drop(websocket);
+///     }
+///     Incoming::Request(pending) => pending.reject(Rejection::new(404))?,
+///     Incoming::Refused(refusal) => println!("{}", refusal.answer()?),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`AcceptError::Io`]; a stream that blocks is one (see [`ServerHandshake`]).
+pub fn read_request<S: Transport>(stream: S, limits: Limits) -> Result<Incoming<S>, AcceptError> {
+    Ok(ServerHandshake::new(stream, limits).proceed()?.done()?)
+}
+
+/// An opening handshake whose request is being read.
+#[derive(Debug)]
+pub struct ServerHandshake<S> {
+    io: Io<S>,
+    rx: ReceiveBuffer,
+    state: Handshake,
+}
+
+/// What a client has sent.
+#[derive(Debug)]
+pub enum Incoming<S> {
+    /// A valid request, to be accepted or rejected.
+    Request(PendingRequest<S>),
+    /// Anything else, to be answered: perhaps a page for a browser.
+    Refused(PendingRefusal<S>),
+}
+
+impl<S: Transport> ServerHandshake<S> {
+    /// Waits for a request on this stream.
+    pub fn new(stream: S, limits: Limits) -> Self {
+        Self {
+            io: Io::new(stream),
+            rx: ReceiveBuffer::new(),
+            state: Handshake::new(limits),
+        }
+    }
+
+    /// Reads the request, until it is there or the stream blocks.
+    ///
+    /// # Errors
+    /// [`AcceptError::Io`].
+    pub fn proceed(mut self) -> Result<Step<Incoming<S>, Self>, AcceptError> {
+        loop {
+            self.state.handle_timeout(self.io.now());
+            let deadline = self.state.poll_timeout();
+            match self.state.receive(&mut self.rx) {
+                Progress::Incomplete(state) => self.state = state,
+                Progress::Request(request) => {
+                    let (io, rx) = (self.io, self.rx);
+                    return Ok(Step::Done(Incoming::Request(PendingRequest {
+                        io,
+                        rx,
+                        request,
+                    })));
+                }
+                Progress::Refused(refusal) => {
+                    let io = self.io;
+                    return Ok(Step::Done(Incoming::Refused(PendingRefusal {
+                        io,
+                        refusal,
+                    })));
+                }
+            }
+            match self.io.read(&mut self.rx, READ_SIZE, deadline) {
+                Ok(Moved::Bytes(0)) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
+                Ok(_) => {}
+                Err(error) if is_blocked(&error) => return Ok(Step::Blocked(self)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The stream, to wait for it.
+    pub fn stream(&self) -> &S {
+        &self.io.stream
+    }
+}
+
+/// A valid request that waits for the decision.
+#[derive(Debug)]
+pub struct PendingRequest<S> {
+    io: Io<S>,
+    rx: ReceiveBuffer,
+    request: Request,
+}
+
+impl<S: Transport> PendingRequest<S> {
+    /// What the client asks for.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The stream: its address, say.
+    pub fn stream(&self) -> &S {
+        &self.io.stream
+    }
+
+    /// Accepts the request, and begins to write the response.
+    ///
+    /// # Errors
+    /// [`AcceptError::Build`], [`AcceptError::Io`].
+    pub fn accept(
+        self,
+        acceptance: Acceptance,
+        config: Config,
+    ) -> Result<WebSocket<S>, AcceptError> {
+        let accepted = self.request.accept(acceptance)?;
+        let mut connection = Connection::server(config);
+        connection.queue_head(accepted.response());
+        let mut websocket = WebSocket::from_io(self.io, connection, self.rx);
+        match websocket.flush() {
+            Err(super::Error::Io(error)) if !is_blocked(&error) => Err(error.into()),
+            _ => Ok(websocket),
+        }
+    }
+
+    /// Rejects the request, and ends the stream.
+    ///
+    /// # Errors
+    /// [`AcceptError::Build`], [`AcceptError::Io`].
+    pub fn reject(mut self, rejection: Rejection) -> Result<(), AcceptError> {
+        let response = self.request.reject(rejection)?;
+        Ok(respond(&mut self.io, &response)?)
+    }
+
+    /// The parts, to answer without this adapter; the buffer may hold the first frames.
+    pub fn into_parts(self) -> (S, ReceiveBuffer, Request) {
+        (self.io.stream, self.rx, self.request)
+    }
+}
+
+/// Anything but a valid request, that waits for its answer.
+#[derive(Debug)]
+pub struct PendingRefusal<S> {
+    io: Io<S>,
+    refusal: Refusal,
+}
+
+impl<S: Transport> PendingRefusal<S> {
+    /// What came.
+    pub fn refusal(&self) -> &Refusal {
+        &self.refusal
+    }
+
+    /// Answers as HTTP and RFC 6455 ask for, and ends the stream; gives what was wrong.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn answer(mut self) -> io::Result<crate::handshake::RequestError> {
+        respond(&mut self.io, &self.refusal.response())?;
+        Ok(self.refusal.error().clone())
+    }
+
+    /// Answers with a response of one's own, and ends the stream.
+    ///
+    /// # Errors
+    /// [`AcceptError::Build`], [`AcceptError::Io`].
+    pub fn respond_with(mut self, response: Rejection) -> Result<(), AcceptError> {
+        let response = self.refusal.respond_with(response)?;
+        Ok(respond(&mut self.io, &response)?)
+    }
+}
+
+/// Writes a response and ends the stream: a stream that is closed with bytes unread may take the
+/// response with it, so those are dropped for a while first.
+fn respond<S: Transport>(io: &mut Io<S>, mut response: &[u8]) -> io::Result<()> {
+    let deadline = Some(io.now().saturating_add(RESPOND_TIMEOUT));
+    while !response.is_empty() {
+        if io.write(&mut response, deadline)? == Moved::Deadline {
+            return Err(ErrorKind::TimedOut.into());
+        }
+    }
+    io.stream.shutdown_write()?;
+    let mut dropped = [0; 4096];
+    while let Ok(Moved::Bytes(1..)) = io.read_into(&mut dropped, deadline) {}
+    Ok(())
+}

@@ -1,0 +1,351 @@
+//! A WebSocket on a blocking stream.
+
+use std::io;
+
+use bytes::Buf;
+
+use super::error::Error;
+use super::io::{Io, Moved, READ_SIZE, is_blocked};
+use super::transport::Transport;
+use crate::buffer::ReceiveBuffer;
+use crate::close::{CloseFrame, CloseOutcome};
+use crate::connection::{Connection, State};
+use crate::error::SendError;
+use crate::message::{Chunk, Event, Message};
+
+/// A waiting connection keeps a receive buffer of at most this size, in bytes.
+const KEEP: usize = 4 * READ_SIZE;
+
+/// A WebSocket connection over a blocking stream: sends and receives messages.
+///
+/// Pongs, answers to Close frames and keep-alive pings leave while
+/// [`receive`](Self::receive) waits: keep receiving. See the [module](super) for time-outs and
+/// non-blocking streams.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    end: End<S>,
+    rx: ReceiveBuffer,
+}
+
+/// All but the receive buffer, which events are lent from.
+#[derive(Debug)]
+struct End<S> {
+    io: Io<S>,
+    connection: Connection,
+    is_shut_down: bool,
+}
+
+impl<S: Transport> WebSocket<S> {
+    /// A WebSocket over a stream whose opening handshake somebody else has done.
+    pub fn new(stream: S, connection: Connection) -> Self {
+        Self::from_io(Io::new(stream), connection, ReceiveBuffer::new())
+    }
+
+    /// The same, with bytes of the first frames that were read together with the handshake.
+    pub fn with_received(stream: S, connection: Connection, rx: ReceiveBuffer) -> Self {
+        Self::from_io(Io::new(stream), connection, rx)
+    }
+
+    pub(super) fn from_io(io: Io<S>, connection: Connection, rx: ReceiveBuffer) -> Self {
+        let end = End {
+            io,
+            connection,
+            is_shut_down: false,
+        };
+        Self { end, rx }
+    }
+
+    /// Waits for the next event. `None` is the end, after a closing handshake: the stream has been
+    /// ended too.
+    ///
+    /// What was queued is flushed before waiting.
+    ///
+    /// # Errors
+    /// The stream's, the peer's violation, or an end without a closing handshake.
+    pub fn receive(&mut self) -> Result<Option<Event<'_>>, Error> {
+        Ok(self.receive_with_connection()?.map(|(event, _)| event))
+    }
+
+    /// Waits for the next event, and lends the connection with it: to answer without owning the
+    /// event.
+    ///
+    /// What is queued on the connection leaves when there is nothing more to receive, many frames
+    /// in one write.
+    ///
+    /// ```no_run
+    /// use sansocket::{Event, blocking};
+    ///
+    /// let mut echo = blocking::connect("ws://127.0.0.1:9001/")?;
+    /// while let Some((event, connection)) = echo.receive_with_connection()? {
+    ///     match event {
+    ///         Event::Text(text) => connection.send_text(&text)?,
+    ///         Event::Binary(data) => connection.send_binary(&data)?,
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    pub fn receive_with_connection(
+        &mut self,
+    ) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
+        if !self.wait()? {
+            return Ok(None);
+        }
+        match self.end.connection.lend(&mut self.rx) {
+            Ok(event) => Ok(event.map(|event| (event, &mut self.end.connection))),
+            Err(error) => {
+                self.end.finish()?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
+    fn wait(&mut self) -> Result<bool, Error> {
+        let Self { end, rx } = self;
+        if end.connection.has_pong() {
+            let _ = end.flush();
+        }
+        loop {
+            match end.connection.ready(rx) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => {
+                    end.finish()?;
+                    return Err(error.into());
+                }
+            }
+            // A peer that does not read must not keep us from reading (or from its Close frame).
+            let _ = end.flush();
+            // A deadline may have passed meanwhile.
+            if end.connection.outcome().is_some() {
+                end.finish()?;
+                return end.ended();
+            }
+            if rx.is_empty() && rx.capacity() > KEEP {
+                rx.release();
+            }
+            let size = end.connection.read_hint(rx, READ_SIZE);
+            match end.io.read(rx, size, end.connection.poll_timeout()) {
+                Ok(Moved::Bytes(0)) => end.connection.receive_eof(),
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Deadline) => end.connection.handle_timeout(end.io.now()),
+                Err(error) => {
+                    if !is_blocked(&error) {
+                        end.connection.receive_eof();
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// The messages to come, owned, up to the end; pings, pongs and the Close frame are left out.
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), the chunks are left out too.
+    pub fn messages(&mut self) -> Messages<'_, S> {
+        Messages {
+            websocket: self,
+            has_failed: false,
+        }
+    }
+
+    /// Queues a message and flushes.
+    ///
+    /// # Errors
+    /// The message comes back if it cannot be queued. If the stream blocks, the message is queued
+    /// all the same and this succeeds; should more be queued than
+    /// [`write_limit`](crate::Config::write_limit), it comes back.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush_unless_blocked()
+    }
+
+    /// Queues a message, to leave with the next flush or receive, many in one write.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        let message = match self.end.connection.send(message.into()) {
+            Err(SendError::Full(message)) => message,
+            result => return Ok(result?),
+        };
+        self.flush_unless_blocked()?;
+        Ok(self.end.connection.send(message)?)
+    }
+
+    /// Queues a part of a message and flushes.
+    ///
+    /// # Errors
+    /// As for [`Connection::send_chunk`], or the stream's.
+    pub fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
+        self.command(|connection| connection.send_chunk(chunk))
+    }
+
+    /// Queues a ping with up to 125 bytes and flushes.
+    ///
+    /// # Errors
+    /// As for [`Connection::ping`], or the stream's.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.command(|connection| connection.ping(payload))
+    }
+
+    /// Begins the closing handshake and flushes; go on receiving until `None`.
+    ///
+    /// ```no_run
+    /// # let mut websocket = sansocket::blocking::connect("ws://127.0.0.1:9001/")?;
+    /// websocket.close(sansocket::CloseCode::NORMAL)?;
+    /// while websocket.receive()?.is_some() {}
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The closing handshake has begun already, or the stream's.
+    pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
+        let frame = frame.into();
+        self.command(|connection| connection.close(frame.clone()))
+    }
+
+    /// Writes what is queued.
+    ///
+    /// # Errors
+    /// The stream's; if it blocks, the rest stays queued.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        Ok(self.end.flush()?)
+    }
+
+    fn command(
+        &mut self,
+        mut command: impl FnMut(&mut Connection) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
+        let no_message =
+            |error: SendError| Error::Send(error.map(|()| Message::Binary(bytes::Bytes::new())));
+        match command(&mut self.end.connection) {
+            Err(SendError::Full(())) => {
+                self.flush_unless_blocked()?;
+                command(&mut self.end.connection).map_err(no_message)?;
+            }
+            result => result.map_err(no_message)?,
+        }
+        self.flush_unless_blocked()
+    }
+
+    fn flush_unless_blocked(&mut self) -> Result<(), Error> {
+        match self.end.flush() {
+            Err(error) if !is_blocked(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The engine: its state, outcome, round-trip time and limits.
+    pub fn connection(&self) -> &Connection {
+        &self.end.connection
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> &S {
+        &self.end.io.stream
+    }
+
+    /// The stream, to change its settings; what is read from or written to it is missing here.
+    pub fn stream_mut(&mut self) -> &mut S {
+        &mut self.end.io.stream
+    }
+
+    /// The parts, to go on without this adapter.
+    pub fn into_parts(self) -> (S, Connection, ReceiveBuffer) {
+        (self.end.io.stream, self.end.connection, self.rx)
+    }
+}
+
+impl<S: Transport> End<S> {
+    /// Handles the time-outs and writes what is queued.
+    fn flush(&mut self) -> io::Result<()> {
+        self.connection.handle_timeout(self.io.now());
+        while self.connection.transmit().has_remaining() && self.connection.state() != State::Closed
+        {
+            let deadline = self.connection.poll_timeout();
+            match self.io.write(&mut self.connection.transmit(), deadline) {
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Deadline) => self.connection.handle_timeout(self.io.now()),
+                Err(error) => {
+                    if !is_blocked(&error) {
+                        // Nothing can leave any more; what has come may still be read.
+                        self.connection.transmit().advance(usize::MAX);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the stream: what is queued leaves, our direction is shut down, and what still comes is
+    /// dropped until the peer has ended its own, or the deadline has come.
+    fn finish(&mut self) -> io::Result<()> {
+        let mut dropped = [0; 4096];
+        loop {
+            match self.flush() {
+                Err(error) if is_blocked(&error) => return Err(error),
+                Err(_) => self.connection.receive_eof(),
+                Ok(()) => {}
+            }
+            if self.connection.wants_shutdown() && !self.is_shut_down {
+                self.is_shut_down = true;
+                // The stream is given up all the same.
+                let _ = self.io.stream.shutdown_write();
+            }
+            if self.connection.state() == State::Closed {
+                return Ok(());
+            }
+            let deadline = self.connection.poll_timeout();
+            match self.io.read_into(&mut dropped, deadline) {
+                Ok(Moved::Bytes(0)) => self.connection.receive_eof(),
+                Ok(Moved::Bytes(_) | Moved::Deadline) => {}
+                Err(error) if is_blocked(&error) => return Err(error),
+                Err(_) => self.connection.receive_eof(),
+            }
+        }
+    }
+
+    /// A clean end is none of an error.
+    fn ended(&self) -> Result<bool, Error> {
+        match self.connection.outcome() {
+            None | Some(CloseOutcome::Clean(_)) => Ok(false),
+            Some(outcome) => Err(Error::Ended(outcome.clone())),
+        }
+    }
+}
+
+/// The messages of a [`WebSocket`], owned; ends with the connection, or behind an error other than
+/// `WouldBlock` and `TimedOut`.
+#[derive(Debug)]
+pub struct Messages<'a, S> {
+    websocket: &'a mut WebSocket<S>,
+    has_failed: bool,
+}
+
+impl<S: Transport> Iterator for Messages<'_, S> {
+    type Item = Result<Message, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.has_failed {
+            match self.websocket.receive() {
+                Ok(None) => return None,
+                Ok(Some(event)) => {
+                    if let Some(message) = event.into_message() {
+                        return Some(Ok(message));
+                    }
+                }
+                Err(error) => {
+                    self.has_failed = !error.is_blocked();
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+}

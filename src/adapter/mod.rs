@@ -1,0 +1,7 @@
+//! The only I/O in the crate: thin carriers between the engine and a kind of socket.
+//!
+//! An adapter holds no protocol rule: it flushes, receives, handles the time-outs and reads, in that
+//! order, and each decision is a getter on [`Connection`](crate::Connection).
+
+#[cfg(feature = "std")]
+pub mod blocking;

@@ -1,0 +1,252 @@
+//! The opening handshake of a client: RFC 6455 §4.1.
+//!
+//! ```text
+//!                                    +-- Incomplete <--+
+//!                                    v                 |
+//! Request --> start --> Handshake ---+-- receive ------+--> Response: the WebSocket is open
+//!             (write its request)                      +--> Failed:   close
+//! ```
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::error::{BuildError, ResponseError};
+use super::extension::Extension;
+use super::head::HttpVersion;
+use super::head_reader::HeadReader;
+use super::headers::Headers;
+use super::key::Key;
+use super::limits::{Deadline, Limits};
+use super::negotiation::{Answer, Offer};
+use super::refused::RefusedResponse;
+use super::rejection::append;
+use super::upgrade;
+use super::uri::WsUri;
+use crate::{ReceiveBuffer, Timestamp};
+
+/// The request of a client, being put together.
+///
+/// What is wrong with any of its parts is said by [`start`](Self::start).
+///
+/// ```
+/// use sansocket::handshake::client;
+///
+/// let handshake = client::Request::new("ws://example.com/chat".parse()?)
+///     .subprotocol("chat")
+///     .header("Authorization", "Bearer 123")
+///     .start(*b"the sample nonce")?; // 16 random bytes
+/// assert!(handshake.request().starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Request {
+    uri: WsUri,
+    offer: Result<Offer, BuildError>,
+    headers: Result<Headers, BuildError>,
+    limits: Limits,
+}
+
+impl Request {
+    /// A request for this URI, without subprotocols, extensions or an origin.
+    pub const fn new(uri: WsUri) -> Self {
+        Self {
+            uri,
+            offer: Ok(Offer::new()),
+            headers: Ok(Headers::new()),
+            limits: Limits::new(),
+        }
+    }
+
+    /// Offers a subprotocol, behind those that are preferred to it.
+    #[must_use]
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.offer = self.offer.and_then(|offer| offer.with_subprotocol(name));
+        self
+    }
+
+    /// Offers an extension, behind those that are preferred to it.
+    ///
+    /// To offer one is to promise that what comes by it is understood.
+    #[must_use]
+    pub fn extension(mut self, extension: Extension) -> Self {
+        self.offer = self.offer.map(|offer| offer.with_extension(extension));
+        self
+    }
+
+    /// Sets the origin: only browsers need one.
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.offer = self.offer.and_then(|offer| offer.with_origin(origin));
+        self
+    }
+
+    /// Adds a header. Those of the handshake itself (`Host`, `Upgrade`, `Connection`, `Origin`,
+    /// `Sec-WebSocket-*`) and those of a body are not for the caller to write.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        append(&mut self.headers, name, value, upgrade::is_reserved);
+        self
+    }
+
+    /// Sets the limits of the response, and the deadline.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The URI that is asked for: where to connect to.
+    pub const fn uri(&self) -> &WsUri {
+        &self.uri
+    }
+
+    /// Starts the handshake with a nonce that is drawn at random for each connection.
+    ///
+    /// # Errors
+    /// [`BuildError`] if a subprotocol is not a token or offered twice, the origin is not ASCII
+    /// text, or a header is malformed or one that the handshake writes itself.
+    pub fn start(self, nonce: [u8; 16]) -> Result<Handshake, BuildError> {
+        let offer = self.offer?;
+        let extra = self.headers?;
+        let key = Key::from_nonce(nonce);
+        let mut headers = upgrade::request_headers(&self.uri, &key, &offer);
+        headers.extend_checked(&extra);
+        let mut request = format!("GET {} HTTP/1.1\r\n", self.uri.resource_name()).into_bytes();
+        headers.write_to(&mut request);
+        Ok(Handshake {
+            request,
+            key,
+            offer,
+            reader: HeadReader::new(&self.limits),
+            deadline: Deadline::new(&self.limits),
+        })
+    }
+}
+
+/// A client that has a request to write, and waits for the response.
+///
+/// ```
+/// use sansocket::ReceiveBuffer;
+/// use sansocket::handshake::client;
+///
+/// let request = client::Request::new("ws://example.com/chat".parse()?).subprotocol("chat");
+/// let handshake = request.start(*b"the sample nonce")?;
+/// // Write `handshake.request()`, then read into a buffer:
+/// let mut rx = ReceiveBuffer::new();
+/// rx.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n\
+///     Upgrade: websocket\r\n\
+///     Connection: Upgrade\r\n\
+///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+///     Sec-WebSocket-Protocol: chat\r\n\r\n");
+/// match handshake.receive(&mut rx) {
+///     client::Progress::Incomplete(_again) => unreachable!("read more, then `receive` again"),
+///     client::Progress::Response(response) => assert_eq!(response.subprotocol(), Some("chat")),
+///     client::Progress::Failed(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Handshake {
+    request: Vec<u8>,
+    key: Key,
+    offer: Offer,
+    reader: HeadReader,
+    deadline: Deadline,
+}
+
+/// What has become of a [`Handshake`] with the bytes received.
+#[derive(Debug)]
+pub enum Progress {
+    /// The response is not complete: read more.
+    Incomplete(Handshake),
+    /// The server has accepted: the WebSocket is open.
+    Response(Response),
+    /// There is no WebSocket: close.
+    Failed(ResponseError),
+}
+
+impl Handshake {
+    /// The bytes to write, before or while the response is waited for.
+    pub fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// Takes the response head out of the buffer when it is complete.
+    ///
+    /// Always give it the same buffer. What comes behind the head stays in it: for the connection
+    /// if the WebSocket is open, for [`RefusedResponse::receive_body`] if it was refused.
+    pub fn receive(mut self, rx: &mut ReceiveBuffer) -> Progress {
+        match self.read(rx) {
+            Ok(Some(response)) => Progress::Response(response),
+            Ok(None) if self.deadline.has_passed() => Progress::Failed(ResponseError::TimedOut),
+            Ok(None) => Progress::Incomplete(self),
+            Err(error) => Progress::Failed(error),
+        }
+    }
+
+    fn read(&mut self, rx: &mut ReceiveBuffer) -> Result<Option<Response>, ResponseError> {
+        let head = loop {
+            match self.reader.read_response(rx)? {
+                // RFC 9110 §15.2: other 1xx responses may come before the one that counts. Together
+                // they are held to the size of one head.
+                Some(head) if matches!(head.status, 100 | 102..=199) => {}
+                Some(head) => break head,
+                None => return Ok(None),
+            }
+        };
+        // §4.1 check 1. To authenticate or to follow a redirect is for the caller.
+        if head.status != 101 {
+            return Err(ResponseError::Refused(RefusedResponse::new(head).into()));
+        }
+        if head.version < HttpVersion::Http11 {
+            return Err(ResponseError::HttpVersion);
+        }
+        upgrade::check_response(&self.key, &head.headers)?;
+        Ok(Some(Response {
+            answer: self.offer.check_answer(&head.headers)?,
+            headers: head.headers,
+        }))
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, if ever. It is at once
+    /// ([`Timestamp::ZERO`]) for a new handshake, which does not know the time yet.
+    pub const fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadline.poll()
+    }
+
+    /// Tells the time: the first call arms the deadline ([`Limits::timeout`]), and from the moment
+    /// when it has passed, [`receive`](Self::receive) fails unless the response is complete.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.deadline.handle(now);
+    }
+}
+
+/// The response of a server that has accepted; it keeps all rules of RFC 6455 §4.1.
+#[derive(Debug, Clone)]
+pub struct Response {
+    headers: Headers,
+    answer: Answer,
+}
+
+impl Response {
+    /// The subprotocol that the server chose among those offered, if it did.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.answer.subprotocol()
+    }
+
+    /// The extensions in use, in the order in which they apply.
+    pub fn extensions(&self) -> &[Extension] {
+        self.answer.extensions()
+    }
+
+    /// All headers of the response.
+    pub const fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// What was negotiated, without the headers.
+    pub fn into_answer(self) -> Answer {
+        self.answer
+    }
+}

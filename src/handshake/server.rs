@@ -1,0 +1,379 @@
+//! The opening handshake of a server: RFC 6455 §4.2.
+//!
+//! ```text
+//!             +-- Incomplete <--+
+//!             v                 |
+//! Handshake --+-- receive ------+--> Request ---> accept --> Accepted: write its response, go on
+//!                               |           \---> reject --> write the bytes, close
+//!                               +--> Refused ---> response or respond_with: write the bytes, close
+//! ```
+//!
+//! Close without losing the response: shut down the writing side and read on for a moment, since a
+//! TCP stack that is closed with unread bytes resets the connection.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::error::{BuildError, RequestError};
+use super::extension::Extension;
+use super::head::RequestHead;
+use super::head_reader::HeadReader;
+use super::headers::Headers;
+use super::key::Key;
+use super::limits::{Deadline, Limits};
+use super::negotiation::{Answer, Offer};
+use super::rejection::{Rejection, append, status_line};
+use super::upgrade;
+use super::uri::{resource_name, split_authority};
+use crate::{ReceiveBuffer, Timestamp};
+
+/// A server that waits for the request of a client.
+///
+/// ```
+/// use sansocket::ReceiveBuffer;
+/// use sansocket::handshake::{Limits, Rejection, server};
+///
+/// let mut rx = ReceiveBuffer::new();
+/// rx.extend_from_slice(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n");
+///
+/// match server::Handshake::new(Limits::new()).receive(&mut rx) {
+///     server::Progress::Incomplete(_again) => unreachable!("read more, then `receive` again"),
+///     server::Progress::Request(_request) => unreachable!("`accept` or `reject`"),
+///     server::Progress::Refused(refusal) => {
+///         // A browser that was given our address: here is a page for it.
+///         assert_eq!(refusal.error().status(), 426);
+///         assert_eq!(refusal.head().unwrap().target(), "/");
+///         let page = Rejection::new(200).body("text/html", "<p>hello</p>");
+///         assert!(refusal.respond_with(page)?.starts_with(b"HTTP/1.1 200 OK\r\n"));
+///     }
+/// }
+/// # Ok::<(), sansocket::handshake::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct Handshake {
+    reader: HeadReader,
+    deadline: Deadline,
+}
+
+/// What has become of a [`Handshake`] with the bytes received.
+#[derive(Debug)]
+pub enum Progress {
+    /// The request is not complete: read more.
+    Incomplete(Handshake),
+    /// A client asks for a WebSocket: accept or reject it.
+    Request(Request),
+    /// What came is anything else: answer it and close.
+    Refused(Refusal),
+}
+
+impl Handshake {
+    /// Waits for a request.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            reader: HeadReader::new(&limits),
+            deadline: Deadline::new(&limits),
+        }
+    }
+
+    /// Takes the request head out of the buffer when it is complete.
+    ///
+    /// Always give it the same buffer. What comes behind the head stays in it, for the connection.
+    /// Time and memory are linear in the bytes, however they are split.
+    pub fn receive(mut self, rx: &mut ReceiveBuffer) -> Progress {
+        match self.reader.read_request(rx) {
+            Ok(Some(head)) => match Facts::check(&head) {
+                Ok(facts) => Progress::Request(Request {
+                    facts,
+                    headers: head.headers,
+                }),
+                Err(error) => Progress::Refused(Refusal {
+                    error,
+                    head: Some(head),
+                }),
+            },
+            Ok(None) if self.deadline.has_passed() => Progress::Refused(Refusal::timed_out()),
+            Ok(None) => Progress::Incomplete(self),
+            Err(error) => Progress::Refused(Refusal {
+                error: error.into(),
+                head: None,
+            }),
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, if ever. It is at once
+    /// ([`Timestamp::ZERO`]) for a new handshake, which does not know the time yet.
+    pub const fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadline.poll()
+    }
+
+    /// Tells the time: the first call arms the deadline ([`Limits::timeout`]), and from the moment
+    /// when it has passed, [`receive`](Self::receive) refuses a request that is not complete (408).
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.deadline.handle(now);
+    }
+}
+
+/// A request that may be accepted: it keeps all rules of RFC 6455 §4.2.1.
+///
+/// Whether the [`origin`](Self::origin) is welcome is for the application to say, see
+/// [`OriginAllowList`](super::OriginAllowList).
+#[derive(Debug, Clone)]
+pub struct Request {
+    facts: Facts,
+    headers: Headers,
+}
+
+/// What the checks have found in a head.
+#[derive(Debug, Clone)]
+struct Facts {
+    resource_name: String,
+    host: String,
+    offer: Offer,
+    key: Key,
+}
+
+impl Facts {
+    fn check(head: &RequestHead) -> Result<Self, RequestError> {
+        let key = upgrade::check_request(&head.method, head.version, &head.headers)?;
+        let (authority, resource_name) = split_target(&head.target).ok_or(RequestError::Target)?;
+        // RFC 9112 §3.2.2: the host of an absolute target takes precedence.
+        let host = match authority {
+            Some(authority) => upgrade::check_authority(authority.as_bytes())?,
+            None => head.headers.get("Host").unwrap_or_default(),
+        };
+        Ok(Self {
+            resource_name,
+            host: host.to_owned(),
+            offer: Offer::from_headers(&head.headers)?,
+            key,
+        })
+    }
+}
+
+impl Request {
+    /// Path and query of the request target, percent-encoded as it came; begins with `/`.
+    pub fn resource_name(&self) -> &str {
+        &self.facts.resource_name
+    }
+
+    /// The resource name up to the query.
+    pub fn path(&self) -> &str {
+        self.facts
+            .resource_name
+            .split_once('?')
+            .map_or(self.resource_name(), |(path, _)| path)
+    }
+
+    /// What follows the `?` of the resource name.
+    pub fn query(&self) -> Option<&str> {
+        self.facts
+            .resource_name
+            .split_once('?')
+            .map(|(_, query)| query)
+    }
+
+    /// The host that the client asked for, with the port if it is not the default one.
+    pub fn host(&self) -> &str {
+        &self.facts.host
+    }
+
+    /// All headers of the request.
+    pub const fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The origin of the page that connects; clients that are no browsers mostly send none.
+    pub fn origin(&self) -> Option<&str> {
+        self.facts.offer.origin()
+    }
+
+    /// The subprotocols offered, the one the client prefers first.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.facts.offer.subprotocols()
+    }
+
+    /// The first subprotocol offered, so the one the client prefers, that is among those `supported`.
+    pub fn select_subprotocol(&self, supported: &[&str]) -> Option<&str> {
+        self.facts.offer.select_subprotocol(supported)
+    }
+
+    /// The extensions offered, the one the client prefers first.
+    pub fn extensions(&self) -> &[Extension] {
+        self.facts.offer.extensions()
+    }
+
+    /// Accepts the request: the result has the response to write (RFC 6455 §4.2.2 item 5).
+    ///
+    /// The request stays, to read on in it, or to reject it should this fail.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the subprotocol or an extension was not offered, or a header is malformed
+    /// or one that the handshake writes itself.
+    pub fn accept(&self, acceptance: Acceptance) -> Result<Accepted, BuildError> {
+        let extra = acceptance.headers?;
+        let answer = self
+            .facts
+            .offer
+            .answer(acceptance.subprotocol.as_deref(), acceptance.extensions)?;
+        let mut headers = upgrade::response_headers(&self.facts.key, &answer);
+        headers.extend_checked(&extra);
+        let mut response = status_line(101);
+        headers.write_to(&mut response);
+        Ok(Accepted { response, answer })
+    }
+
+    /// Rejects the request: returns the response to write (RFC 6455 §4.2.2 item 4).
+    ///
+    /// # Errors
+    /// [`BuildError`] if the status is not one from 200 to 599, has no body and was given one, or a
+    /// header is malformed or one that is not for the caller to write.
+    pub fn reject(&self, rejection: Rejection) -> Result<Vec<u8>, BuildError> {
+        rejection.write(None)
+    }
+}
+
+/// Resource name, and the authority before it in the absolute form (RFC 6455 §4.2.1 item 1,
+/// RFC 9112 §3.2).
+fn split_target(target: &str) -> Option<(Option<&str>, String)> {
+    if !target.bytes().all(|byte| byte.is_ascii_graphic()) || target.contains('#') {
+        return None;
+    }
+    if target.starts_with('/') {
+        return Some((None, target.to_owned()));
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    if !["http", "https", "ws", "wss"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return None;
+    }
+    let (authority, path_and_query) = split_authority(rest);
+    Some((Some(authority), resource_name(path_and_query)))
+}
+
+/// How to accept a [`Request`].
+///
+/// ```
+/// use sansocket::handshake::server::Acceptance;
+///
+/// let acceptance = Acceptance::new().subprotocol("chat").header("Set-Cookie", "session=1");
+/// # let _ = acceptance;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    subprotocol: Option<String>,
+    extensions: Vec<Extension>,
+    headers: Result<Headers, BuildError>,
+}
+
+impl Acceptance {
+    /// Accepts the request without subprotocol, extensions or further headers.
+    pub const fn new() -> Self {
+        Self {
+            subprotocol: None,
+            extensions: Vec::new(),
+            headers: Ok(Headers::new()),
+        }
+    }
+
+    /// Chooses one of the subprotocols offered.
+    #[must_use]
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Accepts an extension offered, with the parameters of the answer.
+    #[must_use]
+    pub fn extension(mut self, extension: Extension) -> Self {
+        self.extensions.push(extension);
+        self
+    }
+
+    /// Adds a header to the response.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        append(&mut self.headers, name, value, upgrade::is_reserved);
+        self
+    }
+}
+
+impl Default for Acceptance {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// An accepted request: when its response is written, the WebSocket is open.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    response: Vec<u8>,
+    answer: Answer,
+}
+
+impl Accepted {
+    /// The bytes to write: the head of a response of status 101.
+    pub fn response(&self) -> &[u8] {
+        &self.response
+    }
+
+    /// The subprotocol in use, if one is.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.answer.subprotocol()
+    }
+
+    /// The extensions in use, in the order in which they apply.
+    pub fn extensions(&self) -> &[Extension] {
+        self.answer.extensions()
+    }
+
+    /// What was negotiated, without the bytes.
+    pub fn into_answer(self) -> Answer {
+        self.answer
+    }
+}
+
+/// What came instead of a valid request, and how to answer it.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    error: RequestError,
+    head: Option<RequestHead>,
+}
+
+impl Refusal {
+    /// For a caller that has timed the handshake itself: [`RequestError::TimedOut`], so 408.
+    pub const fn timed_out() -> Self {
+        Self {
+            error: RequestError::TimedOut,
+            head: None,
+        }
+    }
+
+    /// What is wrong with the request.
+    pub const fn error(&self) -> &RequestError {
+        &self.error
+    }
+
+    /// The head of the request, if it is one of HTTP/1: with [`RequestError::NotAnUpgrade`] it is an
+    /// ordinary request, that one may answer with a page.
+    pub const fn head(&self) -> Option<&RequestHead> {
+        self.head.as_ref()
+    }
+
+    /// The bytes to write: a response that fits the error, with its text.
+    pub fn response(&self) -> Vec<u8> {
+        // All that is in it is ours, so that it can be written.
+        self.respond_with(Rejection::from(&self.error))
+            .unwrap_or_default()
+    }
+
+    /// The bytes to write: a response of one's own.
+    ///
+    /// # Errors
+    /// As [`Request::reject`].
+    pub fn respond_with(&self, rejection: Rejection) -> Result<Vec<u8>, BuildError> {
+        rejection.write(self.head.as_ref().map(RequestHead::method))
+    }
+}
