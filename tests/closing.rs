@@ -8,7 +8,8 @@ use common::pair::Pair;
 use common::*;
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    Chunk, CloseCode, CloseFrame, CloseOutcome, Config, ProtocolError, SendError, State, Timeout,
+    Chunk, CloseCode, CloseFrame, CloseOutcome, Config, ProtocolError, ReceiveBuffer, SendError,
+    State, Timeout,
 };
 
 fn pair() -> Pair {
@@ -213,9 +214,11 @@ fn nothing_is_read_after_a_close_frame() {
         assert_eq!(result.error, None);
         assert_eq!(frames(&result.output).len(), 1);
 
-        let mut endpoint = side.endpoint(Config::new());
-        endpoint.feed(&bytes);
-        assert!(endpoint.rx.is_empty(), "what is not read is not kept");
+        let mut connection = side.connection(Config::new());
+        let mut rx = ReceiveBuffer::new();
+        rx.extend_from_slice(&bytes);
+        assert!(connection.receive(&mut rx).unwrap().is_some());
+        assert!(rx.is_empty(), "what is not read is not kept");
     }
 }
 

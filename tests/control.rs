@@ -160,3 +160,22 @@ fn no_pong_follows_our_close_frame() {
         assert_eq!(sent, [Opcode::Pong, Opcode::Close]);
     }
 }
+
+#[test]
+fn the_latest_ping_is_answered_before_our_close_frame() {
+    for side in SIDES {
+        let mut endpoint = side.endpoint(Config::new());
+        for data in [b"1", b"2", b"3"] {
+            endpoint.feed(&side.ping(data));
+        }
+        endpoint.connection.close(None).unwrap();
+        let sent = frames(&endpoint.output());
+        let sent: Vec<_> = sent.iter().map(|(h, data)| (h.opcode, &**data)).collect();
+        let expected = [
+            (Opcode::Pong, &b"1"[..]),
+            (Opcode::Pong, b"3"),
+            (Opcode::Close, b""),
+        ];
+        assert_eq!(sent, expected);
+    }
+}

@@ -252,7 +252,8 @@ fn what_waits_for_transmission_takes_no_more_than_twice_the_write_limit() {
             let payload = data(len);
             let ((), used) = measure(|| {
                 for step in 0..300 {
-                    while connection.send_binary(&payload).is_ok() {}
+                    let full = (0..60_000).any(|_| connection.send_binary(&payload).is_err());
+                    assert!(full, "the limit is never reached");
                     let mut transmit = connection.transmit();
                     bytes::Buf::advance(&mut transmit, 331 * (step % 9));
                 }
@@ -352,6 +353,22 @@ fn small_messages_are_received_and_echoed_without_allocating() {
 }
 
 #[test]
+fn a_message_in_many_fragments_is_put_together_in_few_allocations() {
+    for side in SIDES {
+        for opcode in [Opcode::Text, Opcode::Binary] {
+            let more = side.frame(Opcode::Continuation, false, b"four");
+            let bytes = [side.frame(opcode, false, b""), more.repeat(10_000)].concat();
+            let mut connection = side.connection(Config::new());
+            let mut rx = ReceiveBuffer::new();
+            let endpoint = (&mut connection, &mut rx);
+            let ((), used) = measure(|| receive(endpoint, &bytes, 64, false));
+            assert!(used.allocations <= 32, "{opcode:?}: {used:?}");
+            assert!(used.held >= 40_000, "nothing else holds the message");
+        }
+    }
+}
+
+#[test]
 fn a_large_binary_message_is_taken_along_without_a_copy() {
     for side in SIDES {
         for len in [20_000, 100_000, 1_000_000, 1 << 20] {
@@ -382,5 +399,22 @@ fn a_large_binary_message_is_taken_along_without_a_copy() {
             assert!(freed <= (2 * len + 200) as isize, "{freed} for {len}");
             assert_eq!(rx.capacity(), 0);
         }
+    }
+}
+
+#[test]
+fn a_message_taken_along_keeps_no_more_than_twice_its_size_alive() {
+    let side = Side::Server;
+    for len in [100, 16_384, 100_000] {
+        let (taken, used) = measure(|| {
+            let mut connection = side.connection(Config::new());
+            let mut rx = ReceiveBuffer::new();
+            rx.spare(1 << 20);
+            rx.extend_from_slice(&side.binary(&data(len)));
+            let event = connection.receive(&mut rx).unwrap().unwrap();
+            event.into_message().unwrap()
+        });
+        assert_eq!(taken.as_bytes(), data(len));
+        assert!(used.held <= (2 * len + 200) as isize, "{len}: {used:?}");
     }
 }

@@ -268,10 +268,10 @@ fn a_payload_taken_along_leaves_the_bytes_behind_it_intact() {
             for behind in [0, 10, 1_000, 200_000] {
                 let mut rx = ReceiveBuffer::new();
                 let mut connection = side.connection(Config::new());
-                rx.extend_from_slice(&side.text("before"));
-                rx.extend_from_slice(&side.binary(&data(len)));
-                rx.extend_from_slice(&side.binary(&data(behind)));
-                rx.extend_from_slice(&side.text("half")[..3]);
+                let (half, rest) = (&side.text("half")[..3], &side.text("half")[3..]);
+                let (large, next) = (side.binary(&data(len)), side.binary(&data(behind)));
+                // In one go, so that the payload fills most of its allocation.
+                rx.extend_from_slice(&[&side.text("before"), &*large, &next, half].concat());
 
                 let before = connection.receive(&mut rx).unwrap().unwrap();
                 assert_eq!(before.into_message(), Some("before".into()));
@@ -280,7 +280,7 @@ fn a_payload_taken_along_leaves_the_bytes_behind_it_intact() {
                 let next = connection.receive(&mut rx).unwrap().unwrap();
                 assert_eq!(next.into_message(), Some(data(behind).into()));
                 assert!(connection.receive(&mut rx).unwrap().is_none());
-                rx.extend_from_slice(&side.text("half")[3..]);
+                rx.extend_from_slice(rest);
                 let half = connection.receive(&mut rx).unwrap().unwrap();
                 assert_eq!(half.into_message(), Some("half".into()));
                 assert_eq!(taken, Message::from(data(len)), "{len} before {behind}");

@@ -128,6 +128,18 @@ fn an_idle_connection_is_closed_with_1001() {
 }
 
 #[test]
+fn what_was_received_before_a_late_call_counts_against_being_idle() {
+    for side in SIDES {
+        let mut endpoint = side.endpoint(Config::new().idle_timeout(seconds(30)));
+        endpoint.connection.handle_timeout(at(0));
+        endpoint.feed(&side.text("awake"));
+        endpoint.connection.handle_timeout(at(31));
+        assert_eq!(endpoint.state(), State::Open);
+        assert_eq!(endpoint.connection.poll_timeout(), Some(at(61)));
+    }
+}
+
+#[test]
 fn a_message_that_arrives_slowly_keeps_a_connection_from_being_idle() {
     for side in SIDES {
         for delivery in DELIVERIES {

@@ -217,8 +217,9 @@ impl Connection {
             rest.get_mut(..reason.len())?.copy_from_slice(reason);
             body.get(..reason.len().saturating_add(2))
         });
+        // §5.5.2: the latest ping is answered, and nothing leaves behind a Close frame.
+        self.queue.push_next_pong();
         self.queue_frame(Opcode::Close, true, body.unwrap_or_default());
-        self.queue.drop_next_pong();
         self.closing.on_close_queued();
     }
 
@@ -234,7 +235,7 @@ impl Connection {
     }
 
     /// Queues what goes out before the first frame: the end of the opening handshake.
-    #[cfg(feature = "handshake")]
+    #[cfg(all(feature = "std", feature = "handshake"))]
     pub(crate) fn queue_head(&mut self, head: &[u8]) {
         self.queue.push(head, &[], None);
     }

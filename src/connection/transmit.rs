@@ -84,9 +84,12 @@ impl Queue {
         self.pong_end > 0
     }
 
-    /// No pong leaves behind this point.
-    pub(super) fn drop_next_pong(&mut self) {
-        self.next_pong = None;
+    /// The pong that waits, if one does, takes its place in the order.
+    pub(super) fn push_next_pong(&mut self) {
+        if let Some(pong) = self.next_pong.take() {
+            self.push(&pong, &[], None);
+            self.pong_end = self.len;
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -166,10 +169,7 @@ impl Queue {
             self.tail.shrink_to(KEEP);
         }
         if self.pong_end == 0 {
-            if let Some(pong) = self.next_pong.take() {
-                self.push(&pong, &[], None);
-                self.pong_end = self.len;
-            }
+            self.push_next_pong();
         }
     }
 }

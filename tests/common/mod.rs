@@ -182,6 +182,8 @@ fn note(seen: &mut Vec<Seen>, event: Event<'_>) {
         Event::Text(text) => Seen::Text(text.to_string()),
         Event::Binary(data) => Seen::Binary(data.to_vec()),
         Event::Chunk(chunk) => {
+            let says = chunk.last || !chunk.data.as_bytes().is_empty();
+            assert!(says, "an empty chunk that ends nothing");
             match (seen.last_mut(), chunk.data) {
                 (Some(Seen::TextPart(all, last @ false)), Data::Text(text)) => {
                     all.push_str(text);
