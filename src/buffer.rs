@@ -127,6 +127,19 @@ impl Assembly {
         self.text.is_empty() && self.data.is_empty()
     }
 
+    /// Moves the first `n` inflated bytes that wait into the message, as `append` does.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn append_inflated<E>(
+        &mut self,
+        n: usize,
+        append: impl FnOnce(&mut Self, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut inflated = mem::take(&mut self.inflated);
+        let result = append(self, inflated.consume(n));
+        self.inflated = inflated;
+        result
+    }
+
     fn capacity(&self) -> usize {
         let capacity = self.text.capacity().saturating_add(self.data.capacity());
         #[cfg(feature = "deflate")]
@@ -239,7 +252,9 @@ impl ReceiveBuffer {
 
     /// Number of bytes of heap memory held.
     pub fn capacity(&self) -> usize {
-        self.store.capacity().saturating_add(self.assembly.capacity())
+        self.store
+            .capacity()
+            .saturating_add(self.assembly.capacity())
     }
 
     /// The bytes received and not yet consumed.

@@ -138,11 +138,11 @@ pub use close::{CloseCode, CloseFrame, CloseOutcome, Timeout};
 pub use config::{Config, Delivery};
 pub use connection::{Connection, State, Transmit};
 pub use error::{ProtocolError, SendError};
+#[cfg(feature = "deflate")]
+pub use extension::deflate::{DeflateConfig, DeflateParams};
 #[cfg(feature = "std")]
 pub use mask_keys::OsMaskKeys;
 pub use mask_keys::{MaskKeys, SeededMaskKeys};
-#[cfg(feature = "deflate")]
-pub use extension::deflate::{DeflateConfig, DeflateParams};
 pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
 

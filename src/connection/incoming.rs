@@ -49,6 +49,45 @@ pub(super) struct Partial {
     fragments: u32,
     /// The character that the last fragment ended in.
     pub(super) cut: CutChar,
+    /// RSV1 of its first frame was set (RFC 7692 §6.2).
+    #[cfg(feature = "deflate")]
+    pub(super) is_compressed: bool,
+    /// All of it has been inflated.
+    #[cfg(feature = "deflate")]
+    pub(super) has_come_out: bool,
+}
+
+impl Partial {
+    fn new(kind: Kind, header: &Header) -> Self {
+        #[cfg(not(feature = "deflate"))]
+        let _ = header;
+        Self {
+            kind,
+            size: 0,
+            fragments: 0,
+            cut: CutChar::default(),
+            #[cfg(feature = "deflate")]
+            is_compressed: header.rsv1,
+            #[cfg(feature = "deflate")]
+            has_come_out: false,
+        }
+    }
+
+    pub(super) fn is_compressed(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.is_compressed;
+        #[cfg(not(feature = "deflate"))]
+        false
+    }
+
+    /// Counts bytes of the message against the limit.
+    pub(super) fn grow(&mut self, bytes: u64, limit: u64) -> Result<(), ProtocolError> {
+        self.size = self.size.saturating_add(bytes);
+        if self.size > limit {
+            return Err(ProtocolError::MessageTooBig { limit });
+        }
+        Ok(())
+    }
 }
 
 /// What `lend` gives next. Places count from the first unread byte.
@@ -63,6 +102,13 @@ pub(super) enum Ready {
     Assembled(Kind),
     /// Part of a message, unmasked at the front of the unread bytes.
     Chunk {
+        kind: Kind,
+        len: usize,
+        last: bool,
+    },
+    /// Part of a compressed message, at the front of what was inflated.
+    #[cfg(feature = "deflate")]
+    Inflated {
         kind: Kind,
         len: usize,
         last: bool,
@@ -95,14 +141,14 @@ pub(super) struct Incoming {
     pub(super) ends_invalid: bool,
     /// The largest message that may be lent as it lies; 0 unless a whole message may come next.
     pub(super) max_whole: usize,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 #[derive(Debug)]
-struct Limits {
+pub(super) struct Limits {
     delivery: Delivery,
     frame: u64,
-    message: u64,
+    pub(super) message: u64,
     fragments: u32,
 }
 
@@ -153,12 +199,7 @@ impl Incoming {
         };
         // §5.4: fragments of one message are not interleaved with another's.
         let mut message = match (self.message.take(), kind) {
-            (None, Some(kind)) => Partial {
-                kind,
-                size: 0,
-                fragments: 0,
-                cut: CutChar::default(),
-            },
+            (None, Some(kind)) => Partial::new(kind, header),
             (Some(message), None) => message,
             (None, None) => return Err(ProtocolError::UnexpectedContinuation),
             (Some(_), Some(_)) => return Err(ProtocolError::ExpectedContinuation),
@@ -172,9 +213,9 @@ impl Incoming {
         if header.payload_len > max_frame {
             return Err(ProtocolError::FrameTooBig { limit: max_frame });
         }
-        message.size = message.size.saturating_add(header.payload_len);
-        if message.size > max_message {
-            return Err(ProtocolError::MessageTooBig { limit: max_message });
+        // What a compressed message holds is known only when it has been inflated.
+        if !message.is_compressed() {
+            message.grow(header.payload_len, max_message)?;
         }
         message.fragments = message.fragments.saturating_add(1);
         if message.fragments > max_fragments {
@@ -189,7 +230,10 @@ impl Incoming {
             total: header.payload_len,
             left: header.payload_len,
             unmasked: 0,
-            in_place: only && message.kind == Kind::Binary && !self.in_chunks(),
+            in_place: only
+                && message.kind == Kind::Binary
+                && !message.is_compressed()
+                && !self.in_chunks(),
         });
         self.message = Some(message);
         self.max_whole = 0;

@@ -2,6 +2,9 @@
 
 mod closing;
 mod incoming;
+#[cfg(feature = "deflate")]
+mod inflate;
+mod payload;
 mod receive;
 mod send;
 mod timers;
@@ -68,6 +71,8 @@ pub struct Connection {
     queue: Queue,
     closing: Closing,
     timers: Timers,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Box<inflate::Deflate>>,
 }
 
 /// What only one of the roles has.
@@ -122,6 +127,8 @@ impl Connection {
             queue: Queue::default(),
             closing: Closing::default(),
             timers: Timers::default(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 
@@ -263,6 +270,8 @@ impl Connection {
 
     /// Gives back all heap memory that holds nothing; worth calling before a long wait.
     pub fn release(&mut self) {
+        #[cfg(feature = "deflate")]
+        self.release_deflate();
         self.queue.release();
     }
 }

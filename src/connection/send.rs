@@ -19,6 +19,15 @@ const LARGE: usize = 8 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     in_progress: Option<Opcode>,
+    #[cfg(feature = "deflate")]
+    is_compressed: bool,
+}
+
+#[cfg(feature = "deflate")]
+impl Outgoing {
+    pub(super) fn is_amid_message(&self) -> bool {
+        self.in_progress.is_some()
+    }
 }
 
 impl Connection {
@@ -38,8 +47,8 @@ impl Connection {
             Message::Binary(data) => (Opcode::Binary, data),
         };
         if payload.len() < LARGE {
-            self.queue_frame(opcode, true, &payload);
-        } else {
+            self.queue_message(opcode, &payload);
+        } else if !self.queue_compressed(opcode, &payload) {
             self.queue_large(opcode, payload);
         }
         Ok(())
@@ -52,7 +61,7 @@ impl Connection {
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
         self.may_send_message(text.len())?;
-        self.queue_frame(Opcode::Text, true, text.as_bytes());
+        self.queue_message(Opcode::Text, text.as_bytes());
         Ok(())
     }
 
@@ -63,7 +72,7 @@ impl Connection {
     #[inline]
     pub fn send_binary(&mut self, data: &[u8]) -> Result<(), SendError> {
         self.may_send_message(data.len())?;
-        self.queue_frame(Opcode::Binary, true, data);
+        self.queue_message(Opcode::Binary, data);
         Ok(())
     }
 
@@ -86,6 +95,17 @@ impl Connection {
         };
         let payload = chunk.data.as_bytes();
         self.may_queue(payload.len())?;
+        #[cfg(feature = "deflate")]
+        {
+            if self.outgoing.in_progress.is_none() {
+                self.outgoing.is_compressed = self.compresses_chunks(payload, chunk.last);
+            }
+            if self.outgoing.is_compressed {
+                self.queue_compressed_chunk(opcode, payload, chunk.last)?;
+                self.outgoing.in_progress = (!chunk.last).then_some(kind);
+                return Ok(());
+            }
+        }
         self.queue_frame(opcode, chunk.last, payload);
         self.outgoing.in_progress = (!chunk.last).then_some(kind);
         Ok(())
@@ -171,6 +191,20 @@ impl Connection {
             masking_key: self.role.next_key(),
             ..Header::new(opcode, fin, len as u64)
         }
+    }
+
+    #[inline]
+    fn queue_message(&mut self, opcode: Opcode, payload: &[u8]) {
+        if !self.queue_compressed(opcode, payload) {
+            self.queue_frame(opcode, true, payload);
+        }
+    }
+
+    /// Without the feature, nothing is.
+    #[cfg(not(feature = "deflate"))]
+    #[inline]
+    fn queue_compressed(&mut self, _: Opcode, _: &[u8]) -> bool {
+        false
     }
 
     #[inline]

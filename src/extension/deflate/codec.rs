@@ -30,7 +30,11 @@ pub(crate) struct Compressor {
 impl Compressor {
     pub(crate) fn new(params: &DeflateParams, is_client: bool) -> Self {
         Self {
-            direction: if is_client { params.client } else { params.server },
+            direction: if is_client {
+                params.client
+            } else {
+                params.server
+            },
             effort: params.effort,
             state: None,
             output: Vec::new(),
@@ -58,7 +62,8 @@ impl Compressor {
         }
         if last {
             if self.output.ends_with(&TAIL) {
-                self.output.truncate(self.output.len().saturating_sub(TAIL.len()));
+                self.output
+                    .truncate(self.output.len().saturating_sub(TAIL.len()));
             }
             // §7.2.3.6: with the tail put back, this is an empty block.
             if self.output.is_empty() {
@@ -149,7 +154,11 @@ pub(crate) struct Corrupt;
 impl Inflater {
     pub(crate) fn new(params: &DeflateParams, is_client: bool) -> Self {
         Self {
-            direction: if is_client { params.server } else { params.client },
+            direction: if is_client {
+                params.server
+            } else {
+                params.client
+            },
             state: None,
             tail: 0,
             streams_ended: 0,
@@ -157,7 +166,11 @@ impl Inflater {
     }
 
     /// Inflates as much as fits into `output` (RFC 7692 §7.2.2), which must have some room.
-    pub(crate) fn inflate(&mut self, source: &Source<'_>, output: &mut [u8]) -> Result<Inflated, Corrupt> {
+    pub(crate) fn inflate(
+        &mut self,
+        source: &Source<'_>,
+        output: &mut [u8],
+    ) -> Result<Inflated, Corrupt> {
         let input = match source {
             Source::Payload(payload) => payload,
             Source::Tail => TAIL.get(self.tail..).unwrap_or_default(),
@@ -165,7 +178,9 @@ impl Inflater {
         let (mut consumed, mut produced) = (0_usize, 0_usize);
         let exhausted = loop {
             let bits = self.direction.max_window_bits.max(MIN_WINDOW_BITS);
-            let state = self.state.get_or_insert_with(|| Box::new(Inflate::new(false, bits)));
+            let state = self
+                .state
+                .get_or_insert_with(|| Box::new(Inflate::new(false, bits)));
             let input = input.get(consumed..).unwrap_or_default();
             let room = output.get_mut(produced..).unwrap_or_default();
             if room.is_empty() {
@@ -173,7 +188,10 @@ impl Inflater {
             }
             let (before_in, before_out) = (state.total_in(), state.total_out());
             let status = state.decompress(input, room, InflateFlush::SyncFlush);
-            let (taken, given) = (moved(before_in, state.total_in()), moved(before_out, state.total_out()));
+            let (taken, given) = (
+                moved(before_in, state.total_in()),
+                moved(before_out, state.total_out()),
+            );
             consumed = consumed.saturating_add(taken);
             produced = produced.saturating_add(given);
             match status {
@@ -226,8 +244,8 @@ impl Inflater {
     }
 
     /// Gives back what the next message does not need.
-    pub(crate) fn release(&mut self, amid_message: bool) {
-        if !amid_message && !self.direction.context_takeover {
+    pub(crate) fn release(&mut self) {
+        if !self.direction.context_takeover {
             self.state = None;
         }
     }

@@ -27,8 +27,12 @@ impl Stated {
         let mut stated = Self::default();
         for (name, value) in extension.params() {
             let is_new = match (name, value) {
-                (SERVER_TAKEOVER, None) => !core::mem::replace(&mut stated.server_no_context_takeover, true),
-                (CLIENT_TAKEOVER, None) => !core::mem::replace(&mut stated.client_no_context_takeover, true),
+                (SERVER_TAKEOVER, None) => {
+                    !core::mem::replace(&mut stated.server_no_context_takeover, true)
+                }
+                (CLIENT_TAKEOVER, None) => {
+                    !core::mem::replace(&mut stated.client_no_context_takeover, true)
+                }
                 (SERVER_BITS, Some(value)) => {
                     let bits = Some(window_bits(value)?);
                     core::mem::replace(&mut stated.server_max_window_bits, bits).is_none()
@@ -156,7 +160,10 @@ impl DeflateConfig {
         if !self.server.context_takeover && !answer.server_no_context_takeover {
             return None;
         }
-        let server_bits = match (answer.server_max_window_bits, unless_full(self.server.max_window_bits)) {
+        let server_bits = match (
+            answer.server_max_window_bits,
+            unless_full(self.server.max_window_bits),
+        ) {
             // §7.1.2.1: the same or less than was asked for; without asking, as the server likes.
             (Some(bits), _) if bits <= self.server.max_window_bits => bits,
             (None, None) => Direction::FULL.max_window_bits,
@@ -175,7 +182,8 @@ impl DeflateConfig {
             },
             client: Direction {
                 max_window_bits: client_bits,
-                context_takeover: self.client.context_takeover && !answer.client_no_context_takeover,
+                context_takeover: self.client.context_takeover
+                    && !answer.client_no_context_takeover,
             },
             effort: self.effort,
         })
@@ -214,7 +222,10 @@ mod tests {
     #[test]
     fn the_default_offer_is_accepted_as_it_is() {
         let offer = FULL.offer().unwrap();
-        assert_eq!(offer.to_string(), "permessage-deflate; client_max_window_bits");
+        assert_eq!(
+            offer.to_string(),
+            "permessage-deflate; client_max_window_bits"
+        );
         let (answer, params) = FULL.accept([&offer]).unwrap();
         assert_eq!(answer.to_string(), "permessage-deflate");
         assert_eq!(params, FULL.into());
@@ -228,7 +239,13 @@ mod tests {
         let (answer, params) = accept(FULL, &[offer]).unwrap();
         assert_eq!(answer, offer);
         assert!(!params.server_context_takeover() && !params.client_context_takeover());
-        assert_eq!((params.server_max_window_bits(), params.client_max_window_bits()), (10, 12));
+        assert_eq!(
+            (
+                params.server_max_window_bits(),
+                params.client_max_window_bits()
+            ),
+            (10, 12)
+        );
         // Even what holds anyway.
         let (answer, _) = accept(FULL, &["permessage-deflate; server_max_window_bits=15"]).unwrap();
         assert_eq!(answer, "permessage-deflate; server_max_window_bits=15");
@@ -282,7 +299,10 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_not_offered_is_refused() {
-        let asked = FULL.server_context_takeover(false).server_max_window_bits(10).client_max_window_bits(10);
+        let asked = FULL
+            .server_context_takeover(false)
+            .server_max_window_bits(10)
+            .client_max_window_bits(10);
         for bad in [
             "permessage-deflate",
             "permessage-deflate; server_max_window_bits=10",
@@ -299,7 +319,13 @@ mod tests {
                     client_no_context_takeover; client_max_window_bits=8";
         let params = asked.confirm(&extension(good)).unwrap();
         assert!(!params.client_context_takeover());
-        assert_eq!((params.server_max_window_bits(), params.client_max_window_bits()), (9, 8));
+        assert_eq!(
+            (
+                params.server_max_window_bits(),
+                params.client_max_window_bits()
+            ),
+            (9, 8)
+        );
     }
 
     #[test]
@@ -310,10 +336,18 @@ mod tests {
                 .server_context_takeover(takeover[0])
                 .client_context_takeover(takeover[1]);
             bits.iter().flat_map(move |&server| {
-                bits.map(|client| config.server_max_window_bits(server).client_max_window_bits(client))
+                bits.map(|client| {
+                    config
+                        .server_max_window_bits(server)
+                        .client_max_window_bits(client)
+                })
             })
         };
-        let all = || [[true, true], [true, false], [false, true], [false, false]].into_iter().flat_map(configs);
+        let all = || {
+            [[true, true], [true, false], [false, true], [false, false]]
+                .into_iter()
+                .flat_map(configs)
+        };
         for client in all() {
             for server in all() {
                 let offer = client.offer().unwrap();
