@@ -4,8 +4,13 @@
 //! cargo run --release --example autobahn_client -- --url ws://127.0.0.1:9002 [--agent NAME]
 //! ```
 
+#[path = "common/compression.rs"]
+#[allow(dead_code)] // has no options
+mod compression;
+
 use std::error::Error;
 
+use compression::Compression;
 use sansocket::blocking::{Connector, WebSocket};
 use sansocket::handshake::client::Request;
 use sansocket::{Config, Message};
@@ -53,5 +58,6 @@ fn connect(url: &str) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
         .max_frame_size(MAX_MESSAGE)
         .max_message_size(MAX_MESSAGE);
     let connector = Connector::new().config(config);
-    Ok(connector.connect(Request::new(url.parse()?))?.0)
+    let request = Compression::new().offer(Request::new(url.parse()?));
+    Ok(connector.connect(request)?.0)
 }

@@ -10,6 +10,9 @@
 //!   --origin ORIGIN            send an origin
 //!   --max-message-size BYTES   the largest message taken (16 MiB)
 //!   --timeout SECONDS          for connecting, and again for the handshake (10)
+//!   --no-deflate               no compression (on by default, with the feature `deflate`)
+//!   --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
+//!   --server-no-context-takeover, --client-no-context-takeover    forget the window per message
 //! ```
 //!
 //! Each message received goes to stdout, binary ones as hex; everything else goes to stderr. It
@@ -18,6 +21,9 @@
 //!
 //! Exit status: 0 after a closing handshake, 1 when the server refused the opening handshake, 2 on a
 //! protocol error, 3 on an I/O error or an end without a closing handshake.
+
+#[path = "common/compression.rs"]
+mod compression;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -28,6 +34,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use compression::Compression;
 use sansocket::blocking::{ConnectError, Connector, Error as WebSocketError, WebSocket};
 use sansocket::handshake::client::Request;
 use sansocket::handshake::{Limits, ResponseError};
@@ -48,6 +55,7 @@ struct Options {
     origin: Option<String>,
     max_message_size: u64,
     timeout: Duration,
+    compression: Compression,
 }
 
 fn main() -> ExitCode {
@@ -55,7 +63,7 @@ fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             eprintln!(
-                "{error}\nTry: wscat URL [--send TEXT]... [--count N] [--subprotocol NAME]... [--header 'NAME: VALUE']... [--origin ORIGIN] [--max-message-size BYTES] [--timeout SECONDS]"
+                "{error}\nTry: wscat URL [--send TEXT]... [--count N] [--subprotocol NAME]... [--header 'NAME: VALUE']... [--origin ORIGIN] [--max-message-size BYTES] [--timeout SECONDS] [--no-deflate] [--server-max-window-bits N] [--client-max-window-bits N] [--server-no-context-takeover] [--client-no-context-takeover]"
             );
             return ExitCode::from(64);
         }
@@ -113,6 +121,7 @@ fn connect(options: &Options) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
     if let Some(origin) = &options.origin {
         request = request.origin(origin);
     }
+    request = options.compression.offer(request);
     let config = Config::new()
         .max_frame_size(options.max_message_size)
         .max_message_size(options.max_message_size);
@@ -228,6 +237,7 @@ impl Options {
             origin: None,
             max_message_size: 16 * 1024 * 1024,
             timeout: Duration::from_secs(10),
+            compression: Compression::new(),
         };
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
@@ -246,6 +256,12 @@ impl Options {
                     let seconds = args.value()?.parse_with(|seconds| seconds.parse())?;
                     options.timeout =
                         Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+                }
+                Long(option) => {
+                    let option = option.to_string();
+                    if !options.compression.take(&option, &mut args)? {
+                        return Err(format!("unknown option --{option}").into());
+                    }
                 }
                 Value(value) if url.is_none() => url = Some(value.string()?),
                 _ => return Err(arg.unexpected()),

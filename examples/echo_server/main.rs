@@ -8,9 +8,15 @@
 //!   --max-connections N        more are answered with 503 (1000)
 //!   --subprotocol NAME         a subprotocol to accept; may be repeated
 //!   --allow-origin ORIGIN      an origin to accept, all if none is given; may be repeated
+//!   --no-deflate               no compression (on by default, with the feature `deflate`)
+//!   --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
+//!   --server-no-context-takeover, --client-no-context-takeover    forget the window per message
 //! ```
 //!
 //! A browser that opens the same address gets a page to try it with.
+
+#[path = "../common/compression.rs"]
+mod compression;
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use compression::Compression;
 use sansocket::blocking::{Incoming, ServerHandshake, Step, WebSocket};
 use sansocket::handshake::server::Acceptance;
 use sansocket::handshake::{Limits, OriginAllowList, Rejection, RequestError};
@@ -42,6 +49,7 @@ struct Options {
     max_connections: usize,
     subprotocols: Vec<String>,
     allow_origins: Vec<String>,
+    compression: Compression,
 }
 
 impl Options {
@@ -54,6 +62,7 @@ impl Options {
             max_connections: 1000,
             subprotocols: Vec::new(),
             allow_origins: Vec::new(),
+            compression: Compression::new(),
         };
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
@@ -63,6 +72,12 @@ impl Options {
                 Long("max-connections") => options.max_connections = args.value()?.parse()?,
                 Long("subprotocol") => options.subprotocols.push(args.value()?.string()?),
                 Long("allow-origin") => options.allow_origins.push(args.value()?.string()?),
+                Long(option) => {
+                    let option = option.to_string();
+                    if !options.compression.take(&option, &mut args)? {
+                        return Err(format!("unknown option --{option}").into());
+                    }
+                }
                 _ => return Err(arg.unexpected()),
             }
         }
@@ -72,6 +87,7 @@ impl Options {
 
 struct Server {
     config: Config,
+    compression: Compression,
     subprotocols: Vec<String>,
     /// `None` accepts all.
     origins: Option<OriginAllowList>,
@@ -85,7 +101,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(options) => options,
         Err(error) => {
             eprintln!(
-                "{error}\nTry: echo_server [--addr ADDRESS] [--max-message-size BYTES] [--max-connections N] [--subprotocol NAME]... [--allow-origin ORIGIN]..."
+                "{error}\nTry: echo_server [--addr ADDRESS] [--max-message-size BYTES] [--max-connections N] [--subprotocol NAME]... [--allow-origin ORIGIN]... [--no-deflate] [--server-max-window-bits N] [--client-max-window-bits N] [--server-no-context-takeover] [--client-no-context-takeover]"
             );
             exit(64);
         }
@@ -151,6 +167,7 @@ impl Server {
         };
         Ok(Self {
             config,
+            compression: options.compression,
             subprotocols: options.subprotocols,
             origins,
             max_connections: options.max_connections,
@@ -216,7 +233,7 @@ impl Server {
             return Ok(None);
         }
         let supported: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
-        let mut acceptance = Acceptance::new();
+        let mut acceptance = self.compression.accept(Acceptance::new());
         if let Some(subprotocol) = request.select_subprotocol(&supported) {
             acceptance = acceptance.subprotocol(subprotocol);
         }

@@ -23,6 +23,8 @@ use super::refused::RefusedResponse;
 use super::rejection::append;
 use super::upgrade;
 use super::uri::WsUri;
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::{DeflateConfig, DeflateParams};
 use crate::{ReceiveBuffer, Timestamp};
 
 /// The request of a client, being put together.
@@ -45,6 +47,8 @@ pub struct Request {
     offer: Result<Offer, BuildError>,
     headers: Result<Headers, BuildError>,
     limits: Limits,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 impl Request {
@@ -55,6 +59,8 @@ impl Request {
             offer: Ok(Offer::new()),
             headers: Ok(Headers::new()),
             limits: Limits::new(),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 
@@ -71,6 +77,15 @@ impl Request {
     #[must_use]
     pub fn extension(mut self, extension: Extension) -> Self {
         self.offer = self.offer.map(|offer| offer.with_extension(extension));
+        self
+    }
+
+    /// Offers permessage-deflate (RFC 7692), preferred to all other extensions. What comes of it is
+    /// in [`Response::deflate`].
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate = Some(config);
         self
     }
 
@@ -108,6 +123,11 @@ impl Request {
     /// text, or a header is malformed or one that the handshake writes itself.
     pub fn start(self, nonce: [u8; 16]) -> Result<Handshake, BuildError> {
         let offer = self.offer?;
+        #[cfg(feature = "deflate")]
+        let offer = match self.deflate.as_ref().and_then(DeflateConfig::offer) {
+            Some(extension) => offer.with_preferred_extension(extension),
+            None => offer,
+        };
         let extra = self.headers?;
         let key = Key::from_nonce(nonce);
         let mut headers = upgrade::request_headers(&self.uri, &key, &offer);
@@ -120,6 +140,8 @@ impl Request {
             offer,
             reader: HeadReader::new(&self.limits),
             deadline: Deadline::new(&self.limits),
+            #[cfg(feature = "deflate")]
+            deflate: self.deflate,
         })
     }
 }
@@ -153,6 +175,8 @@ pub struct Handshake {
     offer: Offer,
     reader: HeadReader,
     deadline: Deadline,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 /// What has become of a [`Handshake`] with the bytes received.
@@ -203,8 +227,11 @@ impl Handshake {
             return Err(ResponseError::HttpVersion);
         }
         upgrade::check_response(&self.key, &head.headers)?;
+        let answer = self.offer.check_answer(&head.headers)?;
         Ok(Some(Response {
-            answer: self.offer.check_answer(&head.headers)?,
+            #[cfg(feature = "deflate")]
+            deflate: answer.deflate(self.deflate.as_ref())?,
+            answer,
             headers: head.headers,
         }))
     }
@@ -227,6 +254,8 @@ impl Handshake {
 pub struct Response {
     headers: Headers,
     answer: Answer,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateParams>,
 }
 
 impl Response {
@@ -238,6 +267,13 @@ impl Response {
     /// The extensions in use, in the order in which they apply.
     pub fn extensions(&self) -> &[Extension] {
         self.answer.extensions()
+    }
+
+    /// What was agreed on of permessage-deflate, if it was offered and accepted: for
+    /// [`Connection::with_deflate`](crate::Connection::with_deflate).
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(&self) -> Option<DeflateParams> {
+        self.deflate
     }
 
     /// All headers of the response.

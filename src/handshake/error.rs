@@ -185,6 +185,8 @@ pub enum ResponseError {
     ExtensionNotOffered(String),
     /// The server uses an extension twice.
     DuplicateExtension(String),
+    /// The server uses an extension with parameters that do not answer the offer.
+    ExtensionParameters(String),
     /// The response did not come in time.
     TimedOut,
 }
@@ -216,6 +218,12 @@ impl fmt::Display for ResponseError {
             }
             Self::DuplicateExtension(name) => {
                 return write!(f, "the server uses the extension {name} twice");
+            }
+            Self::ExtensionParameters(extension) => {
+                return write!(
+                    f,
+                    "the server answered the offer of an extension with {extension}"
+                );
             }
             Self::HttpVersion => "the server answered with 101 in HTTP/1.0",
             Self::UpgradeHeader => "the Upgrade header of the response is not websocket",

@@ -12,6 +12,8 @@ use super::error::{BuildError, RequestError, ResponseError};
 use super::extension::Extension;
 use super::headers::{Fields, Headers};
 use super::list::{self, ListError};
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::{DeflateConfig, DeflateParams};
 
 const VERSION: &str = "Sec-WebSocket-Version";
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
@@ -183,6 +185,13 @@ impl Offer {
         })
     }
 
+    /// Offers an extension before those that are there.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_preferred_extension(mut self, extension: Extension) -> Self {
+        self.extensions.insert(0, extension);
+        self
+    }
+
     /// The client's check of the headers of a response: nothing but what was offered
     /// (RFC 6455 §4.1, checks 5 and 6).
     ///
@@ -239,6 +248,25 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What the server has answered to an offer of permessage-deflate.
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflate(
+        &self,
+        offered: Option<&DeflateConfig>,
+    ) -> Result<Option<DeflateParams>, ResponseError> {
+        let Some(config) = offered else {
+            return Ok(None);
+        };
+        let mut answers = self.extensions.iter();
+        let Some(answer) = answers.find(|answer| DeflateConfig::is_meant_by(answer)) else {
+            return Ok(None);
+        };
+        match config.confirm(answer) {
+            Some(params) => Ok(Some(params)),
+            None => Err(ResponseError::ExtensionParameters(answer.to_string())),
+        }
+    }
+
     /// The subprotocol in use, if one is.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()

@@ -26,6 +26,8 @@ use super::negotiation::{Answer, Offer};
 use super::rejection::{Rejection, append, status_line};
 use super::upgrade;
 use super::uri::{resource_name, split_authority};
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::{DeflateConfig, DeflateParams};
 use crate::{ReceiveBuffer, Timestamp};
 
 /// A server that waits for the request of a client.
@@ -212,15 +214,30 @@ impl Request {
     /// or one that the handshake writes itself.
     pub fn accept(&self, acceptance: Acceptance) -> Result<Accepted, BuildError> {
         let extra = acceptance.headers?;
+        #[allow(unused_mut)]
+        let mut extensions = acceptance.extensions;
+        #[cfg(feature = "deflate")]
+        let deflate = acceptance
+            .deflate
+            .and_then(|config| config.accept(self.extensions()))
+            .map(|(extension, params)| {
+                extensions.insert(0, extension);
+                params
+            });
         let answer = self
             .facts
             .offer
-            .answer(acceptance.subprotocol.as_deref(), acceptance.extensions)?;
+            .answer(acceptance.subprotocol.as_deref(), extensions)?;
         let mut headers = upgrade::response_headers(&self.facts.key, &answer);
         headers.extend_checked(&extra);
         let mut response = status_line(101);
         headers.write_to(&mut response);
-        Ok(Accepted { response, answer })
+        Ok(Accepted {
+            response,
+            answer,
+            #[cfg(feature = "deflate")]
+            deflate,
+        })
     }
 
     /// Rejects the request: returns the response to write (RFC 6455 §4.2.2 item 4).
@@ -266,6 +283,8 @@ pub struct Acceptance {
     subprotocol: Option<String>,
     extensions: Vec<Extension>,
     headers: Result<Headers, BuildError>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateConfig>,
 }
 
 impl Acceptance {
@@ -275,6 +294,8 @@ impl Acceptance {
             subprotocol: None,
             extensions: Vec::new(),
             headers: Ok(Headers::new()),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 
@@ -289,6 +310,15 @@ impl Acceptance {
     #[must_use]
     pub fn extension(mut self, extension: Extension) -> Self {
         self.extensions.push(extension);
+        self
+    }
+
+    /// Accepts permessage-deflate (RFC 7692) if one of the offers for it fits. What comes of it is in
+    /// [`Accepted::deflate`].
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(mut self, config: DeflateConfig) -> Self {
+        self.deflate = Some(config);
         self
     }
 
@@ -311,6 +341,8 @@ impl Default for Acceptance {
 pub struct Accepted {
     response: Vec<u8>,
     answer: Answer,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateParams>,
 }
 
 impl Accepted {
@@ -327,6 +359,13 @@ impl Accepted {
     /// The extensions in use, in the order in which they apply.
     pub fn extensions(&self) -> &[Extension] {
         self.answer.extensions()
+    }
+
+    /// What was agreed on of permessage-deflate, if it was offered and accepted: for
+    /// [`Connection::with_deflate`](crate::Connection::with_deflate).
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(&self) -> Option<DeflateParams> {
+        self.deflate
     }
 
     /// What was negotiated, without the bytes.

@@ -176,7 +176,10 @@ impl<S: Transport> ClientHandshake<S> {
             match self.state.receive(&mut self.rx) {
                 client::Progress::Incomplete(state) => self.state = state,
                 client::Progress::Response(response) => {
-                    let websocket = WebSocket::from_io(self.io, self.connection, self.rx);
+                    let connection = self.connection;
+                    #[cfg(feature = "deflate")]
+                    let connection = connection.with_deflate(response.deflate());
+                    let websocket = WebSocket::from_io(self.io, connection, self.rx);
                     return Ok(Step::Done((websocket, response)));
                 }
                 client::Progress::Failed(mut error) => {

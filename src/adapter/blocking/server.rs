@@ -152,6 +152,10 @@ impl<S: Transport> PendingRequest<S> {
     ) -> Result<WebSocket<S>, AcceptError> {
         let accepted = self.request.accept(acceptance)?;
         let mut connection = Connection::server(config);
+        #[cfg(feature = "deflate")]
+        {
+            connection = connection.with_deflate(accepted.deflate());
+        }
         connection.queue_head(accepted.response());
         let mut websocket = WebSocket::from_io(self.io, connection, self.rx);
         match websocket.flush() {

@@ -128,6 +128,7 @@ impl<S: Transport> WebSocket<S> {
             if rx.is_empty() && rx.capacity() > KEEP {
                 rx.release();
             }
+            end.connection.release();
             let size = end.connection.read_hint(rx, READ_SIZE);
             match end.io.read(rx, size, end.connection.poll_timeout()) {
                 Ok(Moved::Bytes(0)) => end.connection.receive_eof(),
