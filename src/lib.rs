@@ -114,7 +114,7 @@
 //! |---|---|---|
 //! | `std` | yes | [`blocking`] streams, [`OsMaskKeys`], vectored writes, faster UTF-8 checks |
 //! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
-//! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust, `no_std` too |
+//! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust; its library needs std |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
