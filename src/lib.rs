@@ -157,3 +157,8 @@ pub use time::Timestamp;
 #[cfg(all(doctest, feature = "std", feature = "handshake"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the programs of the page on compression.
+#[cfg(all(doctest, feature = "deflate", feature = "handshake"))]
+#[doc = include_str!("../docs/COMPRESSION.md")]
+struct Compression;
