@@ -393,10 +393,3 @@ fn a_response_that_does_not_come_in_time_fails() {
     };
     assert_eq!(error, ResponseError::TimedOut);
 }
-
-#[test]
-fn a_client_is_send_and_can_be_kept_in_a_task() {
-    fn is_send<T: Send + Sync + 'static>() {}
-    is_send::<client::Handshake>();
-    is_send::<client::Progress>();
-}
