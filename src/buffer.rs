@@ -33,7 +33,7 @@ use bytes::{Buf, Bytes};
 /// assert_eq!(rx.len(), 4);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ReceiveBuffer {
     /// Its length is what was ever initialised: filling never zeroes twice.
     store: Vec<u8>,
@@ -43,7 +43,7 @@ pub struct ReceiveBuffer {
 }
 
 /// What the frames of an unfinished message, or the lent one, are gathered in.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Assembly {
     pub(crate) text: String,
     pub(crate) data: Vec<u8>,
@@ -62,6 +62,16 @@ impl Assembly {
 /// is cheaper than a new allocation for the buffer.
 pub(crate) const TAKE_MIN: usize = 16 * 1024;
 
+/// Sizes only: what was received may be secret.
+impl core::fmt::Debug for ReceiveBuffer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ReceiveBuffer")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
 impl ReceiveBuffer {
     /// An empty buffer, without heap memory.
     pub const fn new() -> Self {
@@ -79,7 +89,8 @@ impl ReceiveBuffer {
 
     /// Room for at least `min` bytes (at least one) behind the received ones, to read into.
     ///
-    /// The contents are unspecified. [`Connection::read_hint`](crate::Connection::read_hint) says
+    /// The contents are unspecified. Like a `Vec`, it panics if `min` bytes are more than there can
+    /// be. [`Connection::read_hint`](crate::Connection::read_hint) says
     /// what to ask for.
     pub fn spare(&mut self, min: usize) -> &mut [u8] {
         let min = min.max(1);
@@ -123,6 +134,9 @@ impl ReceiveBuffer {
 
     /// Appends bytes that were received elsewhere: one copy.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         if let Some(room) = self.spare(bytes.len()).get_mut(..bytes.len()) {
             room.copy_from_slice(bytes);
             self.commit(bytes.len());

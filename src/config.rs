@@ -23,16 +23,16 @@ pub enum Delivery {
 ///     .max_message_size(1024 * 1024)
 ///     .keep_alive(Duration::from_secs(30), Duration::from_secs(10));
 ///
-/// let streaming = Config::new().delivery(Delivery::Chunks).max_frame_size(u64::MAX).max_message_size(u64::MAX);
+/// let streaming = Config::new().delivery(Delivery::Chunks).max_message_size(u64::MAX);
 /// # let _ = (config, streaming);
 /// ```
 ///
 /// # Memory
 /// Whatever the peer sends, a connection and its [`ReceiveBuffer`](crate::ReceiveBuffer) hold no
-/// more than twice `max_message_size` and twice the frame being received (at most
-/// `max_frame_size`) or the largest read with [`Delivery::Messages`], or twice the largest read
-/// with [`Delivery::Chunks`]; twice `write_limit`, or twice the largest message that you send yourself;
-/// and a few hundred bytes.
+/// more than, with [`Delivery::Messages`], twice `max_message_size` and twice the frame being
+/// received (at most the smaller of `max_frame_size` and `max_message_size`) or the largest read;
+/// with [`Delivery::Chunks`], twice the largest read; twice `write_limit`, or twice the largest
+/// message that you send yourself; and a few hundred bytes.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) delivery: Delivery,
@@ -57,7 +57,7 @@ impl Config {
     pub const fn new() -> Self {
         Self {
             delivery: Delivery::Messages,
-            max_frame_size: 16 * 1024 * 1024,
+            max_frame_size: u64::MAX,
             max_message_size: 16 * 1024 * 1024,
             max_fragments: 256 * 1024,
             write_limit: 1024 * 1024,
@@ -74,7 +74,8 @@ impl Config {
         self
     }
 
-    /// The largest payload of a frame received, in bytes. The header decides, before any payload is
+    /// The largest payload of a frame received, in bytes, where that is to be less than a message may
+    /// have; without a limit of its own by default. The header decides, before any payload is
     /// read; beyond it the connection is failed with 1009.
     #[must_use]
     pub const fn max_frame_size(mut self, bytes: u64) -> Self {

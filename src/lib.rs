@@ -34,33 +34,41 @@
 //! use std::time::Instant;
 //!
 //! use bytes::Buf;
-//! use sansocket::{Config, Connection, Event, ReceiveBuffer, State};
+//! use sansocket::{Config, Connection, ReceiveBuffer, SendError, State};
 //!
 //! /// Echoes until the connection has ended.
 //! fn echo(stream: &mut (impl Read + Write), mut conn: Connection) -> io::Result<()> {
 //!     let epoch = Instant::now();
 //!     let mut rx = ReceiveBuffer::new();
+//!     let mut unsent = None;
 //!     loop {
-//!         // Receive: events are lent from `rx`, so that `conn` can be told to answer.
-//!         let received = match conn.receive(&mut rx) {
-//!             Ok(Some(Event::Text(text))) => conn.send_text(&text).is_ok(),
-//!             Ok(Some(Event::Binary(data))) => conn.send_binary(&data).is_ok(),
-//!             Ok(Some(_)) => true,
-//!             Ok(None) => false,
-//!             // The Close frame that tells the peer why is queued.
-//!             Err(_) => false,
-//!         };
+//!         // Receive. On an error, the Close frame that tells the peer why is queued.
+//!         let mut idle = false;
+//!         if unsent.is_none() {
+//!             match conn.receive(&mut rx) {
+//!                 Ok(Some(event)) => unsent = event.into_message(),
+//!                 Ok(None) | Err(_) => idle = true,
+//!             }
+//!         }
+//!         // Answer.
+//!         if let Some(message) = unsent.take() {
+//!             if let Err(SendError::Full(message)) = conn.send(message) {
+//!                 unsent = Some(message);
+//!             }
+//!         }
 //!         // Many answers leave together; a pong leaves before the next ping takes its place.
-//!         if received && !conn.has_pong() {
+//!         if !idle && unsent.is_none() && !conn.has_pong() {
 //!             continue;
 //!         }
 //!         // Handle the time-outs, then transmit: a ping or a Close frame may be due.
 //!         conn.handle_timeout(epoch.elapsed().into());
 //!         while conn.transmit().has_remaining() {
-//!             let n = stream.write(conn.transmit().chunk())?;
-//!             conn.transmit().advance(n);
+//!             match stream.write(conn.transmit().chunk())? {
+//!                 0 => return Err(io::ErrorKind::WriteZero.into()),
+//!                 n => conn.transmit().advance(n),
+//!             }
 //!         }
-//!         if received {
+//!         if !idle {
 //!             continue;
 //!         }
 //!         if conn.state() == State::Closed || conn.wants_shutdown() {
@@ -86,9 +94,8 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! What makes an adapter out of this sketch: a full queue ([`SendError::Full`] gives the message
-//! back) is transmitted before more is sent; a read that would block, or a deadline, leads back to
-//! the top of the loop; after [`wants_shutdown`](Connection::wants_shutdown) it reads on until the
+//! What makes an adapter out of it: small messages are answered from the lent event, not owned; a
+//! read that would block, or a deadline, leads back to the top of the loop; after [`wants_shutdown`](Connection::wants_shutdown) it reads on until the
 //! peer has ended the stream too, so that no Close frame is lost to a reset; and a connection that
 //! waits with an [empty](ReceiveBuffer::is_empty) buffer gives its memory
 //! [back](ReceiveBuffer::release).

@@ -43,7 +43,6 @@ const BLOCK: usize = 64;
 /// # let secret_seed = [7; 32];
 /// let client = Connection::client(Config::new(), SeededMaskKeys::new(secret_seed));
 /// ```
-#[derive(Clone)]
 pub struct SeededMaskKeys {
     seed: [u8; 32],
     counter: u64,

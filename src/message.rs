@@ -166,7 +166,8 @@ pub enum Event<'a> {
     Binary(Payload<'a>),
     /// A part of a message ([`Delivery::Chunks`](crate::Delivery::Chunks)).
     Chunk(Chunk<'a>),
-    /// A ping with its application data; the pong is already queued (§5.5.2).
+    /// A ping with its application data; the pong is already queued (§5.5.2), unless our Close frame
+    /// is.
     Ping(&'a [u8]),
     /// A pong with its application data, asked for or not (§5.5.3).
     Pong(&'a [u8]),
@@ -263,8 +264,8 @@ impl<'a> Payload<'a> {
         Self(Lent::Assembled(data))
     }
 
-    /// The payload as one's own: copied if it is small, handed over with its allocation if it is
-    /// large or came in fragments.
+    /// The payload as one's own: handed over with its allocation if it came in fragments, or is large
+    /// and fills at least half of the buffer; copied otherwise.
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Lent::InPlace(InPlace::Small(data)) => Bytes::copy_from_slice(data),

@@ -173,7 +173,12 @@ fn a_stalled_request_is_answered_with_408_in_time() {
         let start = Instant::now();
         let limits = Limits::new().timeout(Some(150 * MS));
         match read_request(stream, limits).unwrap() {
-            Incoming::Refused(refusal) => (refusal.answer().unwrap(), start.elapsed()),
+            Incoming::Refused(pending) => {
+                let error = pending.refusal().error().clone();
+                let elapsed = start.elapsed();
+                assert!(matches!(pending.answer().unwrap(), Step::Done(())));
+                (error, elapsed)
+            }
             Incoming::Request(_) => panic!("half a request was accepted"),
         }
     });
@@ -441,4 +446,113 @@ fn a_blocked_send_keeps_what_it_queued_and_full_gives_the_message_back() {
     });
     while server.flush().is_err() {}
     assert_eq!(reader.join().unwrap(), sent);
+}
+
+#[test]
+fn a_large_answer_leaves_whole_through_a_non_blocking_stream() {
+    let (url, server) = listen(|stream| {
+        stream.set_nonblocking(true).unwrap();
+        let mut handshake = ServerHandshake::new(stream, Limits::new());
+        let pending = loop {
+            match handshake.proceed().unwrap() {
+                Step::Done(Incoming::Refused(pending)) => break pending,
+                Step::Done(Incoming::Request(_)) => panic!("an ordinary request was let through"),
+                Step::Blocked(again) => handshake = again,
+            }
+            thread::sleep(MS);
+        };
+        let page = Rejection::new(200).body("text/plain", vec![b'x'; 8 << 20]);
+        let mut step = pending.respond_with(page).unwrap();
+        while let Step::Blocked(response) = step {
+            assert!(response.next_deadline().is_some());
+            thread::sleep(MS);
+            step = response.proceed().unwrap();
+        }
+    });
+    let address = url.trim_start_matches("ws://").trim_end_matches("/chat");
+    let mut client = TcpStream::connect(address).unwrap();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    thread::sleep(50 * MS);
+    let answer = read_to_end(client);
+    assert!(answer.len() > 8 << 20 && answer.ends_with(&[b'x'; 8 << 10]));
+    server.join().unwrap();
+}
+
+#[test]
+fn the_body_of_a_refusal_is_received_through_a_stream_that_blocks() {
+    let (url, server) = listen(|mut stream| {
+        let mut request = [0; 4096];
+        let _ = stream.read(&mut request).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\n")
+            .unwrap();
+        thread::sleep(60 * MS);
+        stream.write_all(b"sorry").unwrap();
+        stream
+    });
+    let address = url.trim_start_matches("ws://").trim_end_matches("/chat");
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(10 * MS)).unwrap();
+    let mut handshake = Connector::new()
+        .handshake(Request::new(url.parse().unwrap()), stream)
+        .unwrap();
+    let error = loop {
+        match handshake.proceed() {
+            Ok(Step::Blocked(again)) => handshake = again,
+            Ok(Step::Done(_)) => panic!("a refusal was taken for a WebSocket"),
+            Err(error) => break error,
+        }
+    };
+    match error {
+        ConnectError::Response(ResponseError::Refused(refused)) => {
+            assert_eq!(refused.body(), b"sorry")
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(server.join().unwrap());
+}
+
+#[test]
+fn receiving_goes_on_while_the_peer_reads_nothing_before_it_has_sent_all() {
+    // Far more than the buffers of the system hold in both directions.
+    let (count, size) = (400, 64 << 10);
+    let (url, server) = listen(|stream| {
+        let mut server = blocking::accept(stream).unwrap();
+        let mut echoed = 0;
+        while let Some((event, connection)) = server.receive_with_connection().unwrap() {
+            let Event::Binary(data) = event else { continue };
+            echoed += 1;
+            if connection.send_binary(&data).is_err() {
+                let too_much = data.into_bytes();
+                server.send(too_much).unwrap();
+            }
+        }
+        echoed
+    });
+    let config = Config::new().max_message_size(1 << 20);
+    let (mut client, _) = Connector::new()
+        .config(config)
+        .connect(Request::new(url.parse().unwrap()))
+        .unwrap();
+    let (mut sent, mut received) = (0, 0);
+    let start = Instant::now();
+    while received < count {
+        assert!(
+            start.elapsed() < 20_000 * MS,
+            "stuck at {sent} sent and {received} received"
+        );
+        // What is queued leaves while receiving waits.
+        while sent < count && client.connection().queued() < 1 << 19 {
+            client.feed(vec![3; size]).unwrap();
+            sent += 1;
+        }
+        let message = client.messages().next().unwrap().unwrap();
+        assert_eq!(message.len(), size);
+        received += 1;
+    }
+    client.close(CloseCode::NORMAL).unwrap();
+    while client.receive().unwrap().is_some() {}
+    assert_eq!(server.join().unwrap(), count);
 }

@@ -36,7 +36,7 @@ const MAX_READ_HINT: usize = 64 * 1024;
 /// in four kinds:
 ///
 /// 1. **Getters** look: [`state`](Self::state), [`outcome`](Self::outcome),
-///    [`can_send`](Self::can_send), [`round_trip`](Self::round_trip), [`config`](Self::config).
+///    [`can_send`](Self::can_send), [`queued`](Self::queued), [`round_trip`](Self::round_trip).
 /// 2. **Inputs** say what happened: [`receive`](Self::receive), [`receive_eof`](Self::receive_eof),
 ///    [`handle_timeout`](Self::handle_timeout).
 /// 3. **Commands** say what to do: [`send`](Self::send), [`send_text`](Self::send_text),
@@ -148,9 +148,9 @@ impl Connection {
         self.timers.round_trip()
     }
 
-    /// The limits and deadlines.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// Number of bytes that wait for transmission.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     /// Input: the transport gives no more bytes, or has broken.
@@ -160,7 +160,6 @@ impl Connection {
     pub fn receive_eof(&mut self) {
         self.incoming.stop();
         if self.closing.on_eof() {
-            self.incoming.stop();
             self.queue.clear();
         }
     }
@@ -173,9 +172,13 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.closing.may_send() {
             let (idle, keep_alive) = (self.config.idle_timeout, self.config.keep_alive);
-            match self.timers.handle_open(now, idle, keep_alive) {
+            let ping = self.queue.ping_on_its_way();
+            match self.timers.handle_open(now, idle, keep_alive, ping) {
                 None => {}
-                Some(Expired::SendPing(payload)) => self.queue_ping(&payload),
+                Some(Expired::SendPing(payload)) => {
+                    self.queue_ping(&payload);
+                    self.queue.watch_ping();
+                }
                 Some(Expired::Idle) => {
                     let frame = CloseFrame::new(CloseCode::GOING_AWAY, "idle for too long");
                     self.queue_close(Some(&frame));
@@ -185,7 +188,6 @@ impl Connection {
                     self.queue_close(Some(&frame));
                     self.incoming.stop();
                     self.closing.on_missing_pong();
-                    self.incoming.stop();
                 }
             }
         }
@@ -195,7 +197,6 @@ impl Connection {
         {
             self.incoming.stop();
             self.closing.on_close_deadline();
-            self.incoming.stop();
         }
     }
 

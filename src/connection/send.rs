@@ -79,6 +79,9 @@ impl Connection {
             Data::Text(_) => Opcode::Text,
             Data::Binary(_) => Opcode::Binary,
         };
+        if !self.closing.may_send() {
+            return Err(SendError::Closing(()));
+        }
         let opcode = match self.outgoing.in_progress {
             None => kind,
             Some(message) if message == kind => Opcode::Continuation,

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::transmit::PingOnItsWay;
 use crate::config::KeepAlive;
 use crate::time::Timestamp;
 
@@ -81,9 +82,10 @@ impl Timers {
         now: Timestamp,
         idle: Option<Duration>,
         keep_alive: Option<KeepAlive>,
+        ping: PingOnItsWay,
     ) -> Option<Expired> {
         let heard = core::mem::take(&mut self.heard);
-        let ping = keep_alive.and_then(|config| self.handle_ping(now, config, heard));
+        let ping = keep_alive.and_then(|config| self.handle_ping(now, config, heard, ping));
         if ping == Some(Expired::Pong) {
             return ping;
         }
@@ -97,7 +99,13 @@ impl Timers {
         ping
     }
 
-    fn handle_ping(&mut self, now: Timestamp, config: KeepAlive, heard: bool) -> Option<Expired> {
+    fn handle_ping(
+        &mut self,
+        now: Timestamp,
+        config: KeepAlive,
+        heard: bool,
+        ping: PingOnItsWay,
+    ) -> Option<Expired> {
         match self.ping {
             Ping::Unarmed => self.ping = Ping::Due(now.saturating_add(config.interval)),
             Ping::Due(at) if now >= at => {
@@ -115,6 +123,14 @@ impl Timers {
             } => {
                 self.round_trip = Some(now.saturating_since(at));
                 self.ping = Ping::Due(now.saturating_add(config.interval));
+            }
+            // It has not left yet, behind bytes that the peer is slow to take.
+            Ping::Sent { .. } if ping == PingOnItsWay::Nearer => {
+                self.ping = Ping::Sent {
+                    at: now,
+                    deadline: now.saturating_add(config.timeout),
+                    answered: false,
+                };
             }
             // A peer amid a long message cannot send a pong, but is alive.
             Ping::Sent { at, .. } if heard => {

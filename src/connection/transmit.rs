@@ -15,7 +15,7 @@ const BLOCK: usize = 4096;
 
 /// Frames in the order of their transmission. Small ones are coalesced in `tail`; the payloads in
 /// `large` stand between bytes of it, where they are, so that they are never copied.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Queue {
     tail: Vec<u8>,
     /// How much of `tail` has left.
@@ -26,9 +26,32 @@ pub(super) struct Queue {
     pong_end: usize,
     /// The one pong that waits behind that one: the latest wins (§5.5.3).
     next_pong: Option<Vec<u8>>,
+    /// How many bytes wait up to the end of the keep-alive ping.
+    ping_end: usize,
+    /// Bytes have left before it since this was last asked.
+    ping_comes_nearer: bool,
 }
 
-#[derive(Debug)]
+/// Sizes only: what waits may be secret.
+impl core::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the keep-alive ping is, for whoever waits for its pong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PingOnItsWay {
+    /// It has left, or there is none.
+    Left,
+    /// It waits behind other bytes, some of which have left since this was last asked.
+    Nearer,
+    /// It waits behind other bytes, none of which have left.
+    Stuck,
+}
+
 struct Large {
     /// The place in `tail` before which the payload leaves.
     before: usize,
@@ -77,6 +100,20 @@ impl Queue {
             pong.clear();
             pong.extend_from_slice(header);
             extend_masked(pong, payload, key.unwrap_or_default());
+        }
+    }
+
+    /// The last frame queued is the keep-alive ping.
+    pub(super) fn watch_ping(&mut self) {
+        self.ping_end = self.len;
+        self.ping_comes_nearer = false;
+    }
+
+    pub(super) fn ping_on_its_way(&mut self) -> PingOnItsWay {
+        match (self.ping_end, core::mem::take(&mut self.ping_comes_nearer)) {
+            (0, _) => PingOnItsWay::Left,
+            (_, true) => PingOnItsWay::Nearer,
+            (_, false) => PingOnItsWay::Stuck,
         }
     }
 
@@ -150,6 +187,8 @@ impl Queue {
         let mut n = n.min(self.len);
         self.len = self.len.saturating_sub(n);
         self.pong_end = self.pong_end.saturating_sub(n);
+        self.ping_end = self.ping_end.saturating_sub(n);
+        self.ping_comes_nearer |= n > 0;
         while let Some(large) = self.large.front_mut() {
             let tail = large.before.saturating_sub(self.sent).min(n);
             self.sent = self.sent.saturating_add(tail);

@@ -146,13 +146,19 @@ impl Request {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Handshake {
     request: Vec<u8>,
     key: Key,
     offer: Offer,
     reader: HeadReader,
     deadline: Deadline,
+}
+
+/// Without the request, which may hold credentials.
+impl core::fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Handshake").finish_non_exhaustive()
+    }
 }
 
 /// What has become of a [`Handshake`] with the bytes received.

@@ -136,11 +136,23 @@ fn is_value(value: &[u8]) -> bool {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What proves who someone is does not belong into a log.
+        let is_secret = |name: &str| {
+            let secrets = [
+                "Authorization",
+                "Proxy-Authorization",
+                "Cookie",
+                "Set-Cookie",
+            ];
+            secrets
+                .iter()
+                .any(|secret| secret.eq_ignore_ascii_case(name))
+        };
         f.debug_map()
-            .entries(
-                self.iter()
-                    .map(|(name, value)| (name, String::from_utf8_lossy(value))),
-            )
+            .entries(self.iter().map(|(name, value)| match is_secret(name) {
+                true => (name, "…".into()),
+                false => (name, String::from_utf8_lossy(value)),
+            }))
             .finish()
     }
 }

@@ -286,6 +286,9 @@ impl Acceptance {
     }
 
     /// Accepts an extension offered, with the parameters of the answer.
+    ///
+    /// That is a promise to speak it: a [`Connection`](crate::Connection) fails frames with reserved
+    /// bits that it knows no extension for.
     #[must_use]
     pub fn extension(mut self, extension: Extension) -> Self {
         self.extensions.push(extension);

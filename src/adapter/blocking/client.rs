@@ -1,5 +1,6 @@
 //! The client's opening handshake on a blocking stream.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -12,8 +13,9 @@ use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::handshake::{ResponseError, client};
+use crate::handshake::{RefusedResponse, ResponseError, client};
 use crate::mask_keys::OsMaskKeys;
+use crate::time::Timestamp;
 
 /// How long the body of a refusal is waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -112,7 +114,7 @@ impl Connector {
         Ok(ClientHandshake {
             io: Io::new(stream),
             rx: ReceiveBuffer::new(),
-            state,
+            state: State::Handshake(state),
             connection,
         })
     }
@@ -155,9 +157,16 @@ impl Default for Connector {
 pub struct ClientHandshake<S> {
     io: Io<S>,
     rx: ReceiveBuffer,
-    state: client::Handshake,
+    state: State,
     /// The connection to be: the request is the first that it transmits.
     connection: Connection,
+}
+
+#[derive(Debug)]
+enum State {
+    Handshake(client::Handshake),
+    /// The server refused; the body is still to come, until the deadline.
+    Refused(Box<RefusedResponse>, Timestamp),
 }
 
 /// What a finished client's handshake gives.
@@ -171,39 +180,60 @@ impl<S: Transport> ClientHandshake<S> {
     pub fn proceed(mut self) -> Result<Step<Connected<S>, Self>, ConnectError> {
         loop {
             let now = self.io.now();
-            self.state.handle_timeout(now);
-            let deadline = self.state.poll_timeout();
-            match self.state.receive(&mut self.rx) {
-                client::Progress::Incomplete(state) => self.state = state,
-                client::Progress::Response(response) => {
-                    let websocket = WebSocket::from_io(self.io, self.connection, self.rx);
-                    return Ok(Step::Done((websocket, response)));
-                }
-                client::Progress::Failed(mut error) => {
-                    if let ResponseError::Refused(refused) = &mut error {
-                        let deadline = now.saturating_add(BODY_TIMEOUT);
-                        while !refused.receive_body(&mut self.rx) {
-                            match self.io.read(&mut self.rx, READ_SIZE, Some(deadline)) {
-                                Ok(Moved::Bytes(1..)) => {}
-                                _ => break,
-                            }
+            let deadline = match self.state {
+                State::Handshake(mut handshake) => {
+                    handshake.handle_timeout(now);
+                    let deadline = handshake.poll_timeout();
+                    match handshake.receive(&mut self.rx) {
+                        client::Progress::Incomplete(again) => self.state = State::Handshake(again),
+                        client::Progress::Response(response) => {
+                            let websocket = WebSocket::from_io(self.io, self.connection, self.rx);
+                            return Ok(Step::Done((websocket, response)));
                         }
+                        client::Progress::Failed(ResponseError::Refused(response)) => {
+                            self.state = State::Refused(response, now.saturating_add(BODY_TIMEOUT));
+                            continue;
+                        }
+                        client::Progress::Failed(error) => return Err(error.into()),
                     }
-                    return Err(error.into());
+                    deadline
                 }
-            }
-            let moved = if self.connection.transmit().queued() > 0 {
+                State::Refused(mut response, deadline) => {
+                    if response.receive_body(&mut self.rx) || now >= deadline {
+                        return Err(ResponseError::Refused(response).into());
+                    }
+                    self.state = State::Refused(response, deadline);
+                    Some(deadline)
+                }
+            };
+            let moved = if self.connection.queued() > 0 {
                 self.io.write(&mut self.connection.transmit(), deadline)
             } else {
                 self.io.read(&mut self.rx, READ_SIZE, deadline)
             };
-            match moved {
-                Ok(Moved::Bytes(0)) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
-                Ok(_) => {}
-                Err(error) if is_blocked(&error) => return Ok(Step::Blocked(self)),
-                Err(error) => return Err(error.into()),
+            match (moved, self.state) {
+                (Ok(Moved::Bytes(1..) | Moved::Deadline), state) => self.state = state,
+                (Err(error), state) if is_blocked(&error) => {
+                    self.state = state;
+                    return Ok(Step::Blocked(self));
+                }
+                // The body has come as far as it will.
+                (_, State::Refused(response, _)) => {
+                    return Err(ResponseError::Refused(response).into());
+                }
+                (Ok(_), _) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
+                (Err(error), _) => return Err(error.into()),
             }
         }
+    }
+
+    /// When to [`proceed`](Self::proceed) at the latest, be the stream ready or not.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let at = match &self.state {
+            State::Handshake(handshake) => handshake.poll_timeout()?,
+            State::Refused(_, deadline) => *deadline,
+        };
+        self.io.instant(at)
     }
 
     /// The stream, to wait for it.

@@ -18,8 +18,10 @@ pub enum Error {
     Io(io::Error),
     /// The peer broke the protocol or a limit. It has been told so, and the stream is ended.
     Protocol(ProtocolError),
-    /// Nothing was queued; the message comes back.
+    /// The message was not queued, and comes back.
     Send(SendError<Message>),
+    /// The chunk, ping or Close frame was not queued.
+    Command(SendError),
     /// The connection ended without a closing handshake.
     Ended(CloseOutcome),
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Error {
             Self::Io(error) => error.fmt(f),
             Self::Protocol(error) => write!(f, "protocol error of the peer: {error}"),
             Self::Send(error) => write!(f, "not sent: {error}"),
+            Self::Command(error) => write!(f, "not sent: {error}"),
             Self::Ended(outcome) => outcome.fmt(f),
         }
     }
@@ -48,6 +51,7 @@ impl std::error::Error for Error {
             Self::Io(error) => Some(error),
             Self::Protocol(error) => Some(error),
             Self::Send(error) => Some(error),
+            Self::Command(error) => Some(error),
             Self::Ended(_) => None,
         }
     }
@@ -62,6 +66,12 @@ impl From<io::Error> for Error {
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Command(error)
     }
 }
 

@@ -47,6 +47,11 @@ impl<S: Transport> Io<S> {
         self.epoch.elapsed().into()
     }
 
+    /// The same moment on the clock of the system.
+    pub(super) fn instant(&self, at: Timestamp) -> Option<Instant> {
+        self.epoch.checked_add(at.since_epoch())
+    }
+
     /// Reads once, up to `size` bytes, into the buffer.
     pub(super) fn read(
         &mut self,
@@ -136,8 +141,12 @@ impl<S: Transport> Io<S> {
         } else {
             set(&self.stream, Some(left.max(SLACK)))?;
             let result = go(&mut self.stream);
-            set(&self.stream, own)?;
-            result
+            let restored = set(&self.stream, own);
+            // What has moved has moved, whatever became of the time-out.
+            match result {
+                Ok(n) => Ok(n),
+                Err(error) => restored.and(Err(error)),
+            }
         };
         match result {
             Err(error) if is_blocked(&error) && self.now().saturating_add(SLACK) >= deadline => {

@@ -38,6 +38,11 @@
 //! non-blocking or because it has a time-out, the call returns that error and nothing is lost: call
 //! again. What was sent stays queued and leaves with a later call.
 //!
+//! Blocking both ways has its price: two peers that only send, each waiting for the other to read,
+//! wait for ever. [`WebSocket::receive`] takes turns with what is queued; a
+//! [`send`](WebSocket::send) waits until all has left. Whoever sends a lot before receiving sets a
+//! write time-out.
+//!
 //! The deadlines of [`Config`](crate::Config) and of the handshake's limits end a blocked read or
 //! write by themselves if the [`Transport`] has time-outs, as TCP streams do; otherwise they are
 //! judged whenever the stream returns.
@@ -58,6 +63,8 @@ pub use error::Error;
 #[cfg(feature = "handshake")]
 pub use error::{AcceptError, ConnectError, Step};
 #[cfg(feature = "handshake")]
-pub use server::{Incoming, PendingRefusal, PendingRequest, ServerHandshake, accept, read_request};
+pub use server::{
+    Incoming, PendingRefusal, PendingRequest, Response, ServerHandshake, accept, read_request,
+};
 pub use transport::{Plain, Transport};
 pub use websocket::{Messages, WebSocket};

@@ -1,7 +1,11 @@
 //! The server's opening handshake on a blocking stream.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
+use std::time::Instant;
+
+use bytes::Bytes;
 
 use super::error::{AcceptError, Step};
 use super::io::{Io, Moved, READ_SIZE, is_blocked};
@@ -12,6 +16,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::handshake::server::{Acceptance, Handshake, Progress, Refusal, Request};
 use crate::handshake::{Limits, Rejection};
+use crate::time::Timestamp;
 
 /// How long a response may take to leave, and the client to end its direction after it.
 const RESPOND_TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,11 +24,17 @@ const RESPOND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Accepts any client's request, with the defaults and without a subprotocol.
 ///
 /// # Errors
-/// See [`AcceptError`]; a request that is none for a WebSocket has been answered.
+/// See [`AcceptError`]; a request that is none for a WebSocket has been answered. For streams that
+/// block: where one is non-blocking or has a time-out, `WouldBlock` ends it (see
+/// [`ServerHandshake`]).
 pub fn accept<S: Transport>(stream: S) -> Result<WebSocket<S>, AcceptError> {
     match read_request(stream, Limits::new())? {
         Incoming::Request(request) => request.accept(Acceptance::new(), Config::new()),
-        Incoming::Refused(refusal) => Err(refusal.answer()?.into()),
+        Incoming::Refused(refusal) => {
+            let error = refusal.refusal().error().clone();
+            refusal.answer()?;
+            Err(error.into())
+        }
     }
 }
 
@@ -41,8 +52,11 @@ pub fn accept<S: Transport>(stream: S) -> Result<WebSocket<S>, AcceptError> {
 ///         // …
 /// #       drop(websocket);
 ///     }
-///     Incoming::Request(pending) => pending.reject(Rejection::new(404))?,
-///     Incoming::Refused(refusal) => println!("{}", refusal.answer()?),
+///     Incoming::Request(pending) => drop(pending.reject(Rejection::new(404))?),
+///     Incoming::Refused(pending) => {
+///         println!("{}", pending.refusal().error());
+///         pending.answer()?;
+///     }
 /// }
 /// # Ok(())
 /// # }
@@ -116,6 +130,11 @@ impl<S: Transport> ServerHandshake<S> {
         }
     }
 
+    /// When to [`proceed`](Self::proceed) at the latest, be the stream ready or not.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.io.instant(self.state.poll_timeout()?)
+    }
+
     /// The stream, to wait for it.
     pub fn stream(&self) -> &S {
         &self.io.stream
@@ -164,9 +183,9 @@ impl<S: Transport> PendingRequest<S> {
     ///
     /// # Errors
     /// [`AcceptError::Build`], [`AcceptError::Io`].
-    pub fn reject(mut self, rejection: Rejection) -> Result<(), AcceptError> {
+    pub fn reject(self, rejection: Rejection) -> Result<Step<(), Response<S>>, AcceptError> {
         let response = self.request.reject(rejection)?;
-        Ok(respond(&mut self.io, &response)?)
+        Ok(Response::new(self.io, response).proceed()?)
     }
 
     /// The parts, to answer without this adapter; the buffer may hold the first frames.
@@ -188,36 +207,82 @@ impl<S: Transport> PendingRefusal<S> {
         &self.refusal
     }
 
-    /// Answers as HTTP and RFC 6455 ask for, and ends the stream; gives what was wrong.
+    /// Answers as HTTP and RFC 6455 ask for, and ends the stream.
     ///
     /// # Errors
     /// The stream's.
-    pub fn answer(mut self) -> io::Result<crate::handshake::RequestError> {
-        respond(&mut self.io, &self.refusal.response())?;
-        Ok(self.refusal.error().clone())
+    pub fn answer(self) -> io::Result<Step<(), Response<S>>> {
+        let response = self.refusal.response();
+        Response::new(self.io, response).proceed()
     }
 
     /// Answers with a response of one's own, and ends the stream.
     ///
     /// # Errors
     /// [`AcceptError::Build`], [`AcceptError::Io`].
-    pub fn respond_with(mut self, response: Rejection) -> Result<(), AcceptError> {
+    pub fn respond_with(self, response: Rejection) -> Result<Step<(), Response<S>>, AcceptError> {
         let response = self.refusal.respond_with(response)?;
-        Ok(respond(&mut self.io, &response)?)
+        Ok(Response::new(self.io, response).proceed()?)
     }
 }
 
-/// Writes a response and ends the stream: a stream that is closed with bytes unread may take the
-/// response with it, so those are dropped for a while first.
-fn respond<S: Transport>(io: &mut Io<S>, mut response: &[u8]) -> io::Result<()> {
-    let deadline = Some(io.now().saturating_add(RESPOND_TIMEOUT));
-    while !response.is_empty() {
-        if io.write(&mut response, deadline)? == Moved::Deadline {
-            return Err(ErrorKind::TimedOut.into());
+/// A response on its way, and then the end of the stream: one that is closed with bytes unread may
+/// take the response with it, so those are dropped for a while first.
+#[derive(Debug)]
+pub struct Response<S> {
+    io: Io<S>,
+    left: Bytes,
+    deadline: Timestamp,
+    is_shut_down: bool,
+}
+
+impl<S: Transport> Response<S> {
+    fn new(io: Io<S>, response: Vec<u8>) -> Self {
+        Self {
+            left: response.into(),
+            deadline: io.now().saturating_add(RESPOND_TIMEOUT),
+            is_shut_down: false,
+            io,
         }
     }
-    io.stream.shutdown_write()?;
-    let mut dropped = [0; 4096];
-    while let Ok(Moved::Bytes(1..)) = io.read_into(&mut dropped, deadline) {}
-    Ok(())
+
+    /// Writes the response and waits for the client to end its direction, until that is done, its
+    /// time is over (2 seconds), or the stream blocks.
+    ///
+    /// # Errors
+    /// The stream's; `TimedOut` if the client does not take the response in time.
+    pub fn proceed(mut self) -> io::Result<Step<(), Self>> {
+        let deadline = Some(self.deadline);
+        while !self.left.is_empty() {
+            match self.io.write(&mut self.left, deadline) {
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Deadline) => return Err(ErrorKind::TimedOut.into()),
+                Err(error) if is_blocked(&error) => return Ok(Step::Blocked(self)),
+                Err(error) => return Err(error),
+            }
+        }
+        if !self.is_shut_down {
+            self.is_shut_down = true;
+            self.io.stream.shutdown_write()?;
+        }
+        let mut dropped = [0; 4096];
+        loop {
+            match self.io.read_into(&mut dropped, deadline) {
+                Ok(Moved::Bytes(1..)) => {}
+                Err(error) if is_blocked(&error) => return Ok(Step::Blocked(self)),
+                // The end, a reset, or no end in time: the response has had its time to arrive.
+                _ => return Ok(Step::Done(())),
+            }
+        }
+    }
+
+    /// When to [`proceed`](Self::proceed) at the latest, be the stream ready or not.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.io.instant(self.deadline)
+    }
+
+    /// The stream, to wait for it.
+    pub fn stream(&self) -> &S {
+        &self.io.stream
+    }
 }

@@ -1,6 +1,8 @@
 //! A WebSocket on a blocking stream.
 
+use core::time::Duration;
 use std::io;
+use std::time::Instant;
 
 use bytes::Buf;
 
@@ -12,9 +14,19 @@ use crate::close::{CloseFrame, CloseOutcome};
 use crate::connection::{Connection, State};
 use crate::error::SendError;
 use crate::message::{Chunk, Event, Message};
+use crate::time::Timestamp;
 
 /// A waiting connection keeps a receive buffer of at most this size, in bytes.
 const KEEP: usize = 4 * READ_SIZE;
+
+/// From this many queued bytes on, a flush while waiting may block, and takes turns with reading.
+const LARGE_FLUSH: usize = 4 * 1024;
+
+/// How long a turn of flushing or reading may block.
+const TURN: Duration = Duration::from_millis(10);
+
+/// How many reads a turn has: 1 MiB.
+const READS_PER_TURN: u32 = 64;
 
 /// A WebSocket connection over a blocking stream: sends and receives messages.
 ///
@@ -107,8 +119,10 @@ impl<S: Transport> WebSocket<S> {
     fn wait(&mut self) -> Result<bool, Error> {
         let Self { end, rx } = self;
         if end.connection.has_pong() {
-            let _ = end.flush();
+            let _ = end.flush(None);
         }
+        let mut reads_first = 0_u32;
+        let mut give_up = None;
         loop {
             match end.connection.ready(rx) {
                 Ok(true) => return Ok(true),
@@ -118,21 +132,48 @@ impl<S: Transport> WebSocket<S> {
                     return Err(error.into());
                 }
             }
-            // A peer that does not read must not keep us from reading (or from its Close frame).
-            let _ = end.flush();
+            // A peer may not read because it waits for us to: take turns.
+            if reads_first == 0 {
+                let large = end.connection.queued() >= LARGE_FLUSH;
+                let _ = end.flush(large.then(|| end.io.now().saturating_add(TURN)));
+            }
             // A deadline may have passed meanwhile.
             if end.connection.outcome().is_some() {
                 end.finish()?;
                 return end.ended();
             }
-            if rx.is_empty() && rx.capacity() > KEEP {
-                rx.release();
+            let mut deadline = end.connection.poll_timeout();
+            if end.connection.queued() == 0 {
+                if rx.is_empty() && rx.capacity() > KEEP {
+                    rx.release();
+                }
+            } else {
+                let now = end.io.now();
+                // The stream's own time-out bounds the turns together.
+                if give_up.is_none() {
+                    give_up = end
+                        .io
+                        .stream
+                        .read_timeout()?
+                        .map(|own| now.saturating_add(own));
+                }
+                if give_up.is_some_and(|give_up| now >= give_up) {
+                    return Err(io::Error::from(io::ErrorKind::WouldBlock).into());
+                }
+                let turn = now.saturating_add(TURN);
+                deadline = Some(deadline.map_or(turn, |deadline| deadline.min(turn)));
+                if reads_first == 0 {
+                    reads_first = READS_PER_TURN;
+                }
             }
             let size = end.connection.read_hint(rx, READ_SIZE);
-            match end.io.read(rx, size, end.connection.poll_timeout()) {
+            match end.io.read(rx, size, deadline) {
                 Ok(Moved::Bytes(0)) => end.connection.receive_eof(),
-                Ok(Moved::Bytes(_)) => {}
-                Ok(Moved::Deadline) => end.connection.handle_timeout(end.io.now()),
+                Ok(Moved::Bytes(_)) => reads_first = reads_first.saturating_sub(1),
+                Ok(Moved::Deadline) => {
+                    reads_first = 0;
+                    end.connection.handle_timeout(end.io.now());
+                }
                 Err(error) => {
                     if !is_blocked(&error) {
                         end.connection.receive_eof();
@@ -214,33 +255,39 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// The stream's; if it blocks, the rest stays queued.
     pub fn flush(&mut self) -> Result<(), Error> {
-        Ok(self.end.flush()?)
+        Ok(self.end.flush(None)?)
     }
 
     fn command(
         &mut self,
         mut command: impl FnMut(&mut Connection) -> Result<(), SendError>,
     ) -> Result<(), Error> {
-        let no_message =
-            |error: SendError| Error::Send(error.map(|()| Message::Binary(bytes::Bytes::new())));
         match command(&mut self.end.connection) {
             Err(SendError::Full(())) => {
                 self.flush_unless_blocked()?;
-                command(&mut self.end.connection).map_err(no_message)?;
+                command(&mut self.end.connection)?;
             }
-            result => result.map_err(no_message)?,
+            result => result?,
         }
         self.flush_unless_blocked()
     }
 
     fn flush_unless_blocked(&mut self) -> Result<(), Error> {
-        match self.end.flush() {
+        match self.end.flush(None) {
             Err(error) if !is_blocked(&error) => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// The engine: its state, outcome, round-trip time and limits.
+    /// When [`receive`](Self::receive) is to be called again at the latest, be the stream ready or
+    /// not: the next deadline. For those who wait for a non-blocking stream themselves.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let at = self.end.connection.poll_timeout()?;
+        self.end.io.instant(at)
+    }
+
+    /// The engine: its state, outcome, round-trip time, and how much is queued: whether
+    /// to wait for the stream to take more.
     pub fn connection(&self) -> &Connection {
         &self.end.connection
     }
@@ -262,15 +309,21 @@ impl<S: Transport> WebSocket<S> {
 }
 
 impl<S: Transport> End<S> {
-    /// Handles the time-outs and writes what is queued.
-    fn flush(&mut self) -> io::Result<()> {
+    /// Handles the time-outs and writes what is queued, until a moment that the caller sets.
+    fn flush(&mut self, until: Option<Timestamp>) -> io::Result<()> {
         self.connection.handle_timeout(self.io.now());
-        while self.connection.transmit().has_remaining() && self.connection.state() != State::Closed
-        {
+        while self.connection.queued() > 0 && self.connection.state() != State::Closed {
             let deadline = self.connection.poll_timeout();
+            let deadline = deadline.into_iter().chain(until).min();
             match self.io.write(&mut self.connection.transmit(), deadline) {
                 Ok(Moved::Bytes(_)) => {}
-                Ok(Moved::Deadline) => self.connection.handle_timeout(self.io.now()),
+                Ok(Moved::Deadline) => {
+                    let now = self.io.now();
+                    self.connection.handle_timeout(now);
+                    if until.is_some_and(|until| now >= until) {
+                        return Ok(());
+                    }
+                }
                 Err(error) => {
                     if !is_blocked(&error) {
                         // Nothing can leave any more; what has come may still be read.
@@ -288,7 +341,7 @@ impl<S: Transport> End<S> {
     fn finish(&mut self) -> io::Result<()> {
         let mut dropped = [0; 4096];
         loop {
-            match self.flush() {
+            match self.flush(None) {
                 Err(error) if is_blocked(&error) => return Err(error),
                 Err(_) => self.connection.receive_eof(),
                 Ok(()) => {}
