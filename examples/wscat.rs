@@ -39,6 +39,9 @@ protocol error, 3 on an I/O error or an end without a closing handshake, 64 for 
 /// How long a read or write waits before the other, and stdin, are looked at.
 const TICK: Duration = Duration::from_millis(20);
 
+/// Lines are taken until so many bytes wait for the server to read.
+const AHEAD: usize = 256 * 1024;
+
 /// At the end of stdin, how long a server that owes us answers may keep silent.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -132,9 +135,9 @@ enum Line {
     Failed(io::Error),
 }
 
-/// The lines of stdin, read on a thread of their own: few at a time, as fast as they are taken.
+/// The lines of stdin, read on a thread of their own, not much faster than they are sent.
 fn read_lines() -> Receiver<Line> {
-    let (sender, lines) = sync_channel(64);
+    let (sender, lines) = sync_channel(1024);
     thread::spawn(move || {
         for (number, line) in (1_u64..).zip(io::stdin().lock().split(b'\n')) {
             let line = match line.map(String::from_utf8) {
@@ -174,6 +177,10 @@ fn talk(
     loop {
         let enough = count.is_some_and(|count| received >= count);
         while !enough && !input_ended && websocket.connection().can_send() {
+            let queued = websocket.connection().queued();
+            if queued > AHEAD || waiting.is_some() && queued > 0 {
+                break;
+            }
             let line = match waiting.take().map_or_else(|| lines.try_recv(), Ok) {
                 Ok(Line::Text(line)) => line,
                 Ok(Line::End) => {
@@ -198,15 +205,10 @@ fn talk(
         }
         if websocket.connection().state() == State::Open {
             let answered = received >= sent || last_heard.elapsed() > PATIENCE;
-            if enough {
+            // Closing has a deadline, which is not for the lines that still wait.
+            let all_sent = input_ended && websocket.connection().queued() == 0;
+            if enough || all_sent && answered && count.is_none() {
                 websocket.close(CloseCode::NORMAL)?;
-            } else if input_ended && answered && count.is_none() {
-                // Closing has a deadline, which is not for the lines that still wait.
-                match websocket.flush() {
-                    Ok(()) => websocket.close(CloseCode::NORMAL)?,
-                    Err(error) if error.is_blocked() => {}
-                    Err(error) => return Err(error.into()),
-                }
             }
         }
         match websocket.receive() {

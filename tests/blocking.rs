@@ -507,7 +507,7 @@ fn the_body_of_a_refusal_is_received_through_a_stream_that_blocks() {
     };
     match error {
         ConnectError::Response(ResponseError::Refused(refused)) => {
-            assert_eq!(refused.body(), b"sorry")
+            assert_eq!(refused.body(), b"sorry");
         }
         other => panic!("{other:?}"),
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sansocket::ReceiveBuffer;
-use sansocket::handshake::client::{self, Progress, Request, Response};
+use sansocket::handshake::client::{Progress, Request, Response};
 use sansocket::handshake::{
     BuildError, Extension, HeadError, HeaderError, Limits, RefusedResponse, ResponseError,
 };

@@ -3,6 +3,7 @@
 //! A browser that opens its address gets a page to try it with.
 
 use std::error::Error;
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::exit;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sansocket::blocking::{self, Incoming, ServerHandshake, Step, WebSocket};
+use sansocket::blocking::{self, Incoming, Response, ServerHandshake, Step, WebSocket};
 use sansocket::handshake::server::Acceptance;
 use sansocket::handshake::{Limits, OriginAllowList, Rejection, RequestError};
 use sansocket::{CloseCode, CloseFrame, Config, Event, Message, SendError, State};
@@ -196,12 +197,12 @@ impl Server {
         let busy = Rejection::new(503).header("Retry-After", "5");
         let pending = match incoming {
             Incoming::Request(pending) if is_busy => {
-                pending.reject(busy)?;
+                finish(pending.reject(busy)?)?;
                 return Ok(None);
             }
             Incoming::Request(pending) => pending,
             Incoming::Refused(pending) if is_busy => {
-                pending.respond_with(busy)?;
+                finish(pending.respond_with(busy)?)?;
                 return Ok(None);
             }
             Incoming::Refused(pending) => {
@@ -209,13 +210,10 @@ impl Server {
                 let target = refusal.head().map(|head| head.target());
                 match refusal.error() {
                     RequestError::NotAnUpgrade if target == Some("/") => {
-                        pending.respond_with(
-                            Rejection::new(200).body("text/html; charset=utf-8", PAGE),
-                        )?;
+                        let page = Rejection::new(200).body("text/html; charset=utf-8", PAGE);
+                        finish(pending.respond_with(page)?)?;
                     }
-                    _ => {
-                        pending.answer()?;
-                    }
+                    _ => finish(pending.answer()?)?,
                 }
                 return Ok(None);
             }
@@ -226,8 +224,8 @@ impl Server {
             .as_ref()
             .is_some_and(|origins| !origins.allows(request.origin()))
         {
-            pending
-                .reject(Rejection::new(403).body("text/plain", "this origin is not allowed\n"))?;
+            let rejection = Rejection::new(403).body("text/plain", "this origin is not allowed\n");
+            finish(pending.reject(rejection)?)?;
             return Ok(None);
         }
         let supported: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
@@ -297,4 +295,12 @@ impl Server {
         }
         exit(0);
     }
+}
+
+/// Waits until a response has left and the client has ended the stream, or its time is over.
+fn finish(mut step: Step<(), Response<TcpStream>>) -> io::Result<()> {
+    while let Step::Blocked(response) = step {
+        step = response.proceed()?;
+    }
+    Ok(())
 }
