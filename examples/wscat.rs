@@ -1,26 +1,5 @@
-//! Talks to a WebSocket server from the command line.
-//!
-//! ```text
-//! cargo run --release --example wscat -- URL [OPTIONS]
-//!
-//!   --send TEXT                send this text instead of stdin's lines; may be repeated
-//!   --count N                  close after N messages
-//!   --subprotocol NAME         offer a subprotocol; may be repeated
-//!   --header 'NAME: VALUE'     add a header to the request; may be repeated
-//!   --origin ORIGIN            send an origin
-//!   --max-message-size BYTES   the largest message taken (16 MiB)
-//!   --timeout SECONDS          for connecting, and again for the handshake (10)
-//!   --no-deflate               no compression (on by default, with the feature `deflate`)
-//!   --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
-//!   --server-no-context-takeover, --client-no-context-takeover    forget the window per message
-//! ```
-//!
-//! Each message received goes to stdout, binary ones as hex; everything else goes to stderr. It
-//! stays until the server closes; it closes itself after `--count` messages, or when stdin has ended
-//! and as many messages have come as were sent.
-//!
-//! Exit status: 0 after a closing handshake, 1 when the server refused the opening handshake, 2 on a
-//! protocol error, 3 on an I/O error or an end without a closing handshake.
+//! Talks to a WebSocket server from the command line:
+//! `cargo run --release --example wscat -- --help`.
 
 #[path = "common/compression.rs"]
 mod compression;
@@ -37,38 +16,63 @@ use std::time::{Duration, Instant};
 use compression::Compression;
 use sansocket::blocking::{ConnectError, Connector, Error as WebSocketError, WebSocket};
 use sansocket::handshake::client::Request;
-use sansocket::handshake::{Limits, ResponseError};
-use sansocket::{CloseCode, CloseOutcome, Config, Event, State};
+use sansocket::handshake::{Limits, ResponseError, UriError, WsUri};
+use sansocket::{CloseCode, CloseOutcome, Config, Event, Message, SendError, State};
 
-/// How long a read waits before stdin is looked at.
+const USAGE: &str = "\
+usage: wscat URL [OPTIONS]
+
+  --send TEXT                send this text instead of stdin's lines; may be repeated
+  --count N                  close after N messages
+  --subprotocol NAME         offer a subprotocol; may be repeated
+  --header 'NAME: VALUE'     add a header to the request; may be repeated
+  --origin ORIGIN            send an origin
+  --max-message-size BYTES   the largest message taken (16 MiB)
+  --timeout SECONDS          for connecting, and again for the handshake (10)
+  --no-deflate               no compression (on by default, with the feature `deflate`)
+  --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
+  --server-no-context-takeover, --client-no-context-takeover    forget the window per message
+  --help                     print this
+
+Each message received goes to stdout, binary ones as hex; everything else goes to stderr. It stays
+until the server closes; it closes itself after --count messages, or when stdin has ended and as
+many messages have come as were sent. A line that is not UTF-8 is no text: it is reported and left
+out.
+
+Exit status: 0 after a closing handshake, 1 when the server refused the opening handshake, 2 on a
+protocol error, 3 on an I/O error or an end without a closing handshake, 64 for wrong arguments.
+";
+
+/// How long a read or write waits before the other, and stdin, are looked at.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Lines are taken until so many bytes wait for the server to read.
+const AHEAD: usize = 256 * 1024;
 
 /// At the end of stdin, how long a server that owes us answers may keep silent.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Options {
-    url: String,
+    request: Request,
     send: Vec<String>,
     count: Option<u64>,
-    subprotocols: Vec<String>,
-    headers: Vec<(String, String)>,
-    origin: Option<String>,
     max_message_size: u64,
     timeout: Duration,
-    compression: Compression,
 }
 
 fn main() -> ExitCode {
     let options = match Options::from_args() {
-        Ok(options) => options,
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
-            eprintln!(
-                "{error}\nTry: wscat URL [--send TEXT]... [--count N] [--subprotocol NAME]... [--header 'NAME: VALUE']... [--origin ORIGIN] [--max-message-size BYTES] [--timeout SECONDS] [--no-deflate] [--server-max-window-bits N] [--client-max-window-bits N] [--server-no-context-takeover] [--client-no-context-takeover]"
-            );
+            eprint!("{error}\n{USAGE}");
             return ExitCode::from(64);
         }
     };
-    match run(&options) {
+    match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -91,14 +95,14 @@ fn exit_status(error: &(dyn Error + 'static)) -> u8 {
     }
 }
 
-fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let mut websocket = connect(options)?;
+fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    let mut websocket = connect(&options)?;
     let lines = if options.send.is_empty() {
         read_lines()
     } else {
-        let (sender, lines) = sync_channel(options.send.len() + 1);
-        for text in &options.send {
-            sender.send(Line::Text(text.clone()))?;
+        let (sender, lines) = sync_channel(options.send.len());
+        for text in options.send {
+            sender.send(Line::Text(text))?;
         }
         lines
     };
@@ -110,25 +114,14 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn connect(options: &Options) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
-    let limits = Limits::new().timeout(Some(options.timeout));
-    let mut request = Request::new(options.url.parse().map_err(ConnectError::Uri)?).limits(limits);
-    for subprotocol in &options.subprotocols {
-        request = request.subprotocol(subprotocol);
-    }
-    for (name, value) in &options.headers {
-        request = request.header(name, value);
-    }
-    if let Some(origin) = &options.origin {
-        request = request.origin(origin);
-    }
-    request = options.compression.offer(request);
     let config = Config::new()
         .max_frame_size(options.max_message_size)
         .max_message_size(options.max_message_size);
     let connector = Connector::new()
         .config(config)
         .connect_timeout(options.timeout);
-    let (websocket, response) = connector.connect(request).inspect_err(|error| {
+    let connected = connector.connect(options.request.clone());
+    let (websocket, response) = connected.inspect_err(|error| {
         if let ConnectError::Response(ResponseError::Refused(refused)) = error {
             eprintln!("{} {}", refused.status(), refused.reason());
             eprintln!("{}", String::from_utf8_lossy(refused.body()));
@@ -139,20 +132,35 @@ fn connect(options: &Options) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
         None => eprintln!("connected"),
     }
     websocket.stream().set_read_timeout(Some(TICK))?;
+    websocket.stream().set_write_timeout(Some(TICK))?;
     Ok(websocket)
 }
 
 enum Line {
     Text(String),
     End,
+    Failed(io::Error),
 }
 
+/// The lines of stdin, read on a thread of their own, not much faster than they are sent.
 fn read_lines() -> Receiver<Line> {
-    let (sender, lines) = sync_channel(64);
+    let (sender, lines) = sync_channel(1024);
     thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            let Ok(line) = line else { break };
-            if sender.send(Line::Text(line)).is_err() {
+        for (number, line) in (1_u64..).zip(io::stdin().lock().split(b'\n')) {
+            let line = match line.map(String::from_utf8) {
+                Ok(Ok(mut line)) => {
+                    if line.ends_with('\r') {
+                        line.pop();
+                    }
+                    Line::Text(line)
+                }
+                Ok(Err(_)) => {
+                    eprintln!("line {number} of stdin is not UTF-8: left out");
+                    continue;
+                }
+                Err(error) => Line::Failed(error),
+            };
+            if sender.send(line).is_err() {
                 return;
             }
         }
@@ -170,25 +178,45 @@ fn talk(
     let mut stdout = io::stdout().lock();
     let (mut sent, mut received) = (0, 0);
     let mut input_ended = false;
+    // A line that waits until the server has read enough of those before it.
+    let mut waiting = None;
     let mut last_heard = Instant::now();
     loop {
-        let is_open = websocket.connection().state() == State::Open;
-        while is_open && !input_ended {
-            match lines.try_recv() {
-                Ok(Line::Text(line)) => {
-                    websocket.send(line)?;
+        let enough = count.is_some_and(|count| received >= count);
+        while !enough && !input_ended && websocket.connection().can_send() {
+            let queued = websocket.connection().queued();
+            if queued > AHEAD || waiting.is_some() && queued > 0 {
+                break;
+            }
+            let line = match waiting.take().map_or_else(|| lines.try_recv(), Ok) {
+                Ok(Line::Text(line)) => line,
+                Ok(Line::End) => {
+                    input_ended = true;
+                    break;
+                }
+                Ok(Line::Failed(error)) => return Err(error.into()),
+                // What was given by --send has been sent: the server decides when to close.
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            };
+            match websocket.feed(line) {
+                Ok(()) => {
                     sent += 1;
                     last_heard = Instant::now();
                 }
-                Ok(Line::End) => input_ended = true,
-                // What was given by --send has been sent: the server decides when to close.
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                Err(WebSocketError::Send(SendError::Full(Message::Text(line)))) => {
+                    waiting = Some(Line::Text(line));
+                    break;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
-        let answered = received >= sent || last_heard.elapsed() > PATIENCE;
-        let enough = count.is_some_and(|count| received >= count);
-        if is_open && (enough || input_ended && answered && count.is_none()) {
-            websocket.close(CloseCode::NORMAL)?;
+        if websocket.connection().state() == State::Open {
+            let answered = received >= sent || last_heard.elapsed() > PATIENCE;
+            // Closing has a deadline, which is not for the lines that still wait.
+            let all_sent = input_ended && websocket.connection().queued() == 0;
+            if enough || all_sent && answered && count.is_none() {
+                websocket.close(CloseCode::NORMAL)?;
+            }
         }
         match websocket.receive() {
             Ok(Some(event)) => {
@@ -224,42 +252,34 @@ fn to_hex(data: &[u8]) -> String {
 }
 
 impl Options {
-    fn from_args() -> Result<Self, lexopt::Error> {
+    /// `None` if only help is asked for.
+    fn from_args() -> Result<Option<Self>, lexopt::Error> {
         use lexopt::prelude::*;
 
         let mut url = None;
-        let mut options = Self {
-            url: String::new(),
-            send: Vec::new(),
-            count: None,
-            subprotocols: Vec::new(),
-            headers: Vec::new(),
-            origin: None,
-            max_message_size: 16 * 1024 * 1024,
-            timeout: Duration::from_secs(10),
-            compression: Compression::new(),
-        };
+        let (mut send, mut count) = (Vec::new(), None);
+        let (mut subprotocols, mut headers, mut origin) = (Vec::new(), Vec::new(), None);
+        let mut max_message_size = 16 * 1024 * 1024;
+        let mut timeout = Duration::from_secs(10);
+        let mut compression = Compression::new();
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
             match arg {
-                Long("send") => options.send.push(args.value()?.string()?),
-                Long("count") => options.count = Some(args.value()?.parse()?),
-                Long("subprotocol") => options.subprotocols.push(args.value()?.string()?),
-                Long("header") => {
-                    let header = args.value()?.string()?;
-                    let (name, value) = header.split_once(':').ok_or("a header is NAME: VALUE")?;
-                    options.headers.push((name.into(), value.trim().into()));
-                }
-                Long("origin") => options.origin = Some(args.value()?.string()?),
-                Long("max-message-size") => options.max_message_size = args.value()?.parse()?,
+                Long("send") => send.push(args.value()?.string()?),
+                Long("count") => count = Some(args.value()?.parse()?),
+                Long("subprotocol") => subprotocols.push(args.value()?.string()?),
+                Long("header") => headers.push(args.value()?.string()?),
+                Long("origin") => origin = Some(args.value()?.string()?),
+                Long("max-message-size") => max_message_size = args.value()?.parse()?,
                 Long("timeout") => {
                     let seconds = args.value()?.parse_with(|seconds| seconds.parse())?;
-                    options.timeout =
+                    timeout =
                         Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
                 }
+                Short('h') | Long("help") => return Ok(None),
                 Long(option) => {
                     let option = option.to_string();
-                    if !options.compression.take(&option, &mut args)? {
+                    if !compression.take(&option, &mut args)? {
                         return Err(format!("unknown option --{option}").into());
                     }
                 }
@@ -267,7 +287,35 @@ impl Options {
                 _ => return Err(arg.unexpected()),
             }
         }
-        options.url = url.ok_or("a URL is missing")?;
-        Ok(options)
+
+        let uri: WsUri = url
+            .ok_or("a URL is missing")?
+            .parse()
+            .map_err(|error: UriError| error.to_string())?;
+        if uri.is_secure() {
+            return Err(ConnectError::Secure.to_string().into());
+        }
+        let mut request = Request::new(uri).limits(Limits::new().timeout(Some(timeout)));
+        for subprotocol in subprotocols {
+            request = request.subprotocol(subprotocol);
+        }
+        for header in &headers {
+            let (name, value) = header.split_once(':').ok_or("a header is NAME: VALUE")?;
+            request = request.header(name, value.trim());
+        }
+        if let Some(origin) = origin {
+            request = request.origin(origin);
+        }
+        request = compression.offer(request);
+        // What is wrong with a header, a subprotocol or the origin shows before connecting.
+        let started = request.clone().start([0; 16]);
+        started.map_err(|error| error.to_string())?;
+        Ok(Some(Self {
+            request,
+            send,
+            count,
+            max_message_size,
+            timeout,
+        }))
     }
 }

@@ -189,6 +189,13 @@ impl Event<'_> {
 }
 
 /// A text message, lent: a `&str` that can be taken along.
+///
+/// Only receiving makes one, after the check: whoever holds a `Text` holds UTF-8.
+///
+/// ```compile_fail,E0423
+/// // There is no constructor, and the field is private.
+/// let event = sansocket::Event::Text(sansocket::Text("hi"));
+/// ```
 #[derive(Debug)]
 pub struct Text<'a>(Lent<&'a str, &'a mut String>);
 

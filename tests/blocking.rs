@@ -335,7 +335,7 @@ fn a_non_blocking_stream_does_the_handshake_and_the_messages() {
 }
 
 #[test]
-fn pings_are_answered_while_the_peer_only_receives() {
+fn pings_that_came_together_are_each_answered() {
     let (mut server, mut client) = raw_client(Config::new());
     let pings = thread::spawn(move || {
         client.write_all(&b"\x89\x81\0\0\0\0?".repeat(3)).unwrap();
@@ -507,7 +507,7 @@ fn the_body_of_a_refusal_is_received_through_a_stream_that_blocks() {
     };
     match error {
         ConnectError::Response(ResponseError::Refused(refused)) => {
-            assert_eq!(refused.body(), b"sorry")
+            assert_eq!(refused.body(), b"sorry");
         }
         other => panic!("{other:?}"),
     }

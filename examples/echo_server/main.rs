@@ -1,24 +1,12 @@
-//! An echo server, one thread per connection.
+//! An echo server, one thread per connection: `cargo run --release --example echo_server -- --help`.
 //!
-//! ```text
-//! cargo run --release --example echo_server -- [OPTIONS]
-//!
-//!   --addr ADDRESS             where to listen (127.0.0.1:9001; port 0 picks one)
-//!   --max-message-size BYTES   the largest message taken (16 MiB)
-//!   --max-connections N        more are answered with 503 (1000)
-//!   --subprotocol NAME         a subprotocol to accept; may be repeated
-//!   --allow-origin ORIGIN      an origin to accept, all if none is given; may be repeated
-//!   --no-deflate               no compression (on by default, with the feature `deflate`)
-//!   --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
-//!   --server-no-context-takeover, --client-no-context-takeover    forget the window per message
-//! ```
-//!
-//! A browser that opens the same address gets a page to try it with.
+//! A browser that opens its address gets a page to try it with.
 
 #[path = "../common/compression.rs"]
 mod compression;
 
 use std::error::Error;
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::exit;
 use std::sync::Arc;
@@ -27,14 +15,31 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use compression::Compression;
-use sansocket::blocking::{Incoming, ServerHandshake, Step, WebSocket};
+use sansocket::blocking::{self, Incoming, Response, ServerHandshake, Step, WebSocket};
 use sansocket::handshake::server::Acceptance;
 use sansocket::handshake::{Limits, OriginAllowList, Rejection, RequestError};
 use sansocket::{CloseCode, CloseFrame, Config, Event, Message, SendError, State};
 
+const USAGE: &str = "\
+usage: echo_server [OPTIONS]
+
+  --addr ADDRESS             where to listen (127.0.0.1:9001; port 0 picks one)
+  --max-message-size BYTES   the largest message taken (16 MiB)
+  --max-connections N        more are answered with 503 (1000)
+  --subprotocol NAME         a subprotocol to accept; may be repeated
+  --allow-origin ORIGIN      an origin to accept, all if none is given; may be repeated
+  --no-deflate               no compression (on by default, with the feature `deflate`)
+  --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
+  --server-no-context-takeover, --client-no-context-takeover    forget the window per message
+  --help                     print this
+
+Ctrl-C closes every connection with 1001 first; a second one does not wait for that.
+Exit status: 0 after Ctrl-C, 64 for wrong arguments, 1 if it cannot listen, 130 after a second Ctrl-C.
+";
+
 const PAGE: &str = include_str!("page.html");
 
-/// How often a waiting connection looks whether the server shuts down.
+/// How long a read or write waits before the connection looks whether the server shuts down.
 const TICK: Duration = Duration::from_millis(200);
 
 /// How long connections may take to close when the server shuts down.
@@ -48,7 +53,8 @@ struct Options {
     max_message_size: u64,
     max_connections: usize,
     subprotocols: Vec<String>,
-    allow_origins: Vec<String>,
+    /// `None` accepts all.
+    origins: Option<OriginAllowList>,
     compression: Compression,
 }
 
@@ -61,9 +67,10 @@ impl Options {
             max_message_size: 16 * 1024 * 1024,
             max_connections: 1000,
             subprotocols: Vec::new(),
-            allow_origins: Vec::new(),
+            origins: None,
             compression: Compression::new(),
         };
+        let mut origins = Vec::new();
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
             match arg {
@@ -71,7 +78,11 @@ impl Options {
                 Long("max-message-size") => options.max_message_size = args.value()?.parse()?,
                 Long("max-connections") => options.max_connections = args.value()?.parse()?,
                 Long("subprotocol") => options.subprotocols.push(args.value()?.string()?),
-                Long("allow-origin") => options.allow_origins.push(args.value()?.string()?),
+                Long("allow-origin") => origins.push(args.value()?.string()?),
+                Short('h') | Long("help") => {
+                    print!("{USAGE}");
+                    exit(0);
+                }
                 Long(option) => {
                     let option = option.to_string();
                     if !options.compression.take(&option, &mut args)? {
@@ -80,6 +91,11 @@ impl Options {
                 }
                 _ => return Err(arg.unexpected()),
             }
+        }
+        if !origins.is_empty() {
+            let list = OriginAllowList::new(origins.iter().map(String::as_str))
+                .map_err(|error| format!("--allow-origin: {error}"))?;
+            options.origins = Some(list);
         }
         Ok(options)
     }
@@ -100,9 +116,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = match Options::from_args() {
         Ok(options) => options,
         Err(error) => {
-            eprintln!(
-                "{error}\nTry: echo_server [--addr ADDRESS] [--max-message-size BYTES] [--max-connections N] [--subprotocol NAME]... [--allow-origin ORIGIN]... [--no-deflate] [--server-max-window-bits N] [--client-max-window-bits N] [--server-no-context-takeover] [--client-no-context-takeover]"
-            );
+            eprint!("{error}\n{USAGE}");
             exit(64);
         }
     };
@@ -110,7 +124,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on ws://{}", listener.local_addr()?);
     println!("try it in a browser: http://{}/", listener.local_addr()?);
 
-    let server = Arc::new(Server::new(options)?);
+    let server = Arc::new(Server::new(options));
     let handler = server.clone();
     ctrlc::set_handler(move || handler.shut_down())?;
 
@@ -156,29 +170,26 @@ impl Drop for Guard {
 }
 
 impl Server {
-    fn new(options: Options) -> Result<Self, Box<dyn Error>> {
+    fn new(options: Options) -> Self {
         let config = Config::new()
             .max_frame_size(options.max_message_size)
             .max_message_size(options.max_message_size)
             .keep_alive(Duration::from_secs(30), Duration::from_secs(20));
-        let origins = match options.allow_origins.as_slice() {
-            [] => None,
-            origins => Some(OriginAllowList::new(origins.iter().map(String::as_str))?),
-        };
-        Ok(Self {
+        Self {
             config,
             compression: options.compression,
             subprotocols: options.subprotocols,
-            origins,
+            origins: options.origins,
             max_connections: options.max_connections,
             connections: AtomicUsize::new(0),
             shutting_down: AtomicBool::new(false),
-        })
+        }
     }
 
     fn serve(&self, stream: TcpStream, number: usize) -> Result<(), Box<dyn Error>> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TICK))?;
+        stream.set_write_timeout(Some(TICK))?;
         match self.handshake(stream, number)? {
             Some(websocket) => self.echo(websocket),
             None => Ok(()),
@@ -195,41 +206,43 @@ impl Server {
         let incoming = loop {
             match handshake.proceed()? {
                 Step::Done(incoming) => break incoming,
-                Step::Blocked(_) if self.shutting_down.load(SeqCst) => return Ok(None),
+                Step::Blocked(_) if self.is_shutting_down() => return Ok(None),
                 Step::Blocked(again) => handshake = again,
             }
         };
+        let is_busy = number > self.max_connections || self.is_shutting_down();
+        let busy = Rejection::new(503).header("Retry-After", "5");
         let pending = match incoming {
+            Incoming::Request(pending) if is_busy => {
+                finish(pending.reject(busy)?)?;
+                return Ok(None);
+            }
             Incoming::Request(pending) => pending,
+            Incoming::Refused(pending) if is_busy => {
+                finish(pending.respond_with(busy)?)?;
+                return Ok(None);
+            }
             Incoming::Refused(pending) => {
                 let refusal = pending.refusal();
                 let target = refusal.head().map(|head| head.target());
                 match refusal.error() {
                     RequestError::NotAnUpgrade if target == Some("/") => {
-                        pending.respond_with(
-                            Rejection::new(200).body("text/html; charset=utf-8", PAGE),
-                        )?;
+                        let page = Rejection::new(200).body("text/html; charset=utf-8", PAGE);
+                        finish(pending.respond_with(page)?)?;
                     }
-                    _ => {
-                        pending.answer()?;
-                    }
+                    _ => finish(pending.answer()?)?,
                 }
                 return Ok(None);
             }
         };
-        let busy = number > self.max_connections || self.shutting_down.load(SeqCst);
         let request = pending.request();
-        if busy {
-            pending.reject(Rejection::new(503).header("Retry-After", "5"))?;
-            return Ok(None);
-        }
         if self
             .origins
             .as_ref()
             .is_some_and(|origins| !origins.allows(request.origin()))
         {
-            pending
-                .reject(Rejection::new(403).body("text/plain", "this origin is not allowed\n"))?;
+            let rejection = Rejection::new(403).body("text/plain", "this origin is not allowed\n");
+            finish(pending.reject(rejection)?)?;
             return Ok(None);
         }
         let supported: Vec<_> = self.subprotocols.iter().map(String::as_str).collect();
@@ -241,37 +254,51 @@ impl Server {
     }
 
     fn echo(&self, mut websocket: WebSocket<TcpStream>) -> Result<(), Box<dyn Error>> {
+        // An answer that waits until the client has read enough of those before it.
+        let mut waiting: Option<Message> = None;
         loop {
+            if self.is_shutting_down() && websocket.connection().state() == State::Open {
+                waiting = None;
+                websocket.close(CloseFrame::new(
+                    CloseCode::GOING_AWAY,
+                    "the server shuts down",
+                ))?;
+            }
+            if let Some(message) = waiting.take() {
+                match websocket.send(message) {
+                    Err(blocking::Error::Send(SendError::Full(message))) => {
+                        waiting = Some(message);
+                        continue;
+                    }
+                    // No answers any more once the connection closes.
+                    Ok(()) | Err(blocking::Error::Send(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             let (event, connection) = match websocket.receive_with_connection() {
                 Ok(Some(received)) => received,
                 Ok(None) => return Ok(()),
-                Err(error) if error.is_blocked() => {
-                    if self.shutting_down.load(SeqCst)
-                        && websocket.connection().state() == State::Open
-                    {
-                        let goodbye =
-                            CloseFrame::new(CloseCode::GOING_AWAY, "the server shuts down");
-                        websocket.close(goodbye)?;
-                    }
-                    continue;
-                }
+                Err(error) if error.is_blocked() => continue,
                 // A client may do what it likes: that ends its connection, not the server.
                 Err(error) => return Err(error.into()),
             };
             // Answers collect on the connection and leave together, when nothing more has come.
-            let too_much = match event {
+            waiting = match event {
                 Event::Text(text) => match connection.send_text(&text) {
-                    Err(SendError::Full(())) => Message::from(text.into_string()),
-                    _ => continue,
+                    Err(SendError::Full(())) => Some(text.into_string().into()),
+                    _ => None,
                 },
                 Event::Binary(data) => match connection.send_binary(&data) {
-                    Err(SendError::Full(())) => Message::from(data.into_bytes()),
-                    _ => continue,
+                    Err(SendError::Full(())) => Some(data.into_bytes().into()),
+                    _ => None,
                 },
-                _ => continue,
+                _ => None,
             };
-            websocket.send(too_much)?;
         }
+    }
+
+    fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(SeqCst)
     }
 
     /// Lets every connection close with 1001, then ends the process.
@@ -285,4 +312,12 @@ impl Server {
         }
         exit(0);
     }
+}
+
+/// Waits until a response has left and the client has ended the stream, or its time is over.
+fn finish(mut step: Step<(), Response<TcpStream>>) -> io::Result<()> {
+    while let Step::Blocked(response) = step {
+        step = response.proceed()?;
+    }
+    Ok(())
 }

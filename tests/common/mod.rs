@@ -3,6 +3,8 @@
 #![allow(dead_code)] // each test binary uses a part of it
 
 pub(crate) mod pair;
+#[cfg(feature = "handshake")]
+pub(crate) mod requests;
 
 use bytes::Buf;
 use proptest::test_runner::Config as ProptestConfig;

@@ -119,6 +119,30 @@ check('http: POST / gives 405', async (t) => {
   assert.equal(reply.status, 405);
 });
 
+check('http: at the connection limit, handshakes and pages get 503 with Retry-After', async (t) => {
+  const { port } = await t.echoServer('--max-connections', '1');
+  assert.equal((await upgrade(t, port)).status, 101);
+  for (const reply of [await upgrade(t, port), await request(t, port, { path: '/' })]) {
+    assert.equal(reply.status, 503);
+    assert.match(reply.headers['retry-after'], /^\d+$/);
+  }
+});
+
+for (const [what, ...args] of [
+  ['an unknown option', '--nope'],
+  ['an origin that is none', '--allow-origin', 'one.example'],
+]) {
+  check(`echo_server: ${what} exits 64`, async (t) => {
+    assert.equal((await t.spawn(process.env.ECHO_SERVER, args).exited).code, 64);
+  });
+}
+
+check('echo_server: --help goes to stdout and exits 0', async (t) => {
+  const result = await t.spawn(process.env.ECHO_SERVER, ['--help']).exited;
+  assert.equal(result.code, 0);
+  assert.match(result.stdout, /^usage: echo_server/);
+});
+
 check('http: what is not HTTP gets a 4xx status or nothing, and no other client notices', async (t) => {
   const { port } = await t.echoServer();
   const stream = await connectRaw(t, port);

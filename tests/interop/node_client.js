@@ -118,6 +118,17 @@ check(`${client}: SIGINT closes every connection with 1001 and the server exits 
   assert.equal((await server.exited).code, 0, 'the exit status of echo_server');
 });
 
+check(`${client}: SIGINT closes with 1001 though the client never stops sending`, async (t) => {
+  const server = await t.echoServer();
+  const ws = await connect(t, server.url);
+  const sending = setInterval(() => ws.send('busy'), 20);
+  t.after(() => clearInterval(sending));
+  sameMessage(await ws.messages.next(), 'busy', 'the message');
+  server.child.kill('SIGINT');
+  assert.equal((await ws.closed).code, 1001);
+  assert.equal((await server.exited).code, 0, 'the exit status of echo_server');
+});
+
 check(`${client}: a message of --max-message-size is echoed, one byte more gets 1009`, async (t) => {
   const server = await t.echoServer('--max-message-size', '1000');
   const ws = await connect(t, server.url);

@@ -84,6 +84,39 @@ check(`${cat}: stdin's lines are sent and their replies printed`, async (t) => {
   assert.equal((await server.closes.next()).code, 1000);
 });
 
+check('wscat: more input than anything buffers comes back from echo_server, and in order', async (t) => {
+  const server = await t.echoServer();
+  const lines = Array.from({ length: 2000 }, (_, i) => `${i} ${'x'.repeat(10000)}\n`).join('');
+  const result = await t.wscat([server.url], lines);
+  exits(result, 0);
+  assert.ok(result.stdout === lines, `${result.stdout.length} of ${lines.length} bytes came back`);
+}, 60);
+
+check(`${cat}: a line that is not UTF-8 is reported, and the others are sent`, async (t) => {
+  const server = await serve(t, echo);
+  const result = await t.wscat([server.url], Buffer.from('one\ntw\xff\nthree\n', 'latin1'));
+  exits(result, 0);
+  assert.equal(result.stdout, 'one\nthree\n');
+  assert.match(result.stderr, /line 2 .*UTF-8/);
+});
+
+for (const [what, ...args] of [
+  ['no URL'],
+  ['a URL of another scheme', 'http://127.0.0.1/'],
+  ['wss, which it does not speak', 'wss://127.0.0.1/'],
+  ['a header without a colon', 'ws://127.0.0.1:1/', '--header', 'X'],
+  ['a header that belongs to the handshake', 'ws://127.0.0.1:1/', '--header', 'Upgrade: x'],
+  ['--send without a text', 'ws://127.0.0.1:1/', '--send'],
+]) {
+  check(`wscat: ${what} exits 64`, async (t) => exits(await t.wscat(args), 64));
+}
+
+check('wscat: --help goes to stdout and exits 0', async (t) => {
+  const result = await t.wscat(['--help']);
+  exits(result, 0);
+  assert.match(result.stdout, /^usage: wscat URL/);
+});
+
 check(`${cat}: after the end of stdin, late replies are waited for`, async (t) => {
   const server = await serve(t, (ws) => {
     ws.on('message', (data) => setTimeout(() => ws.send(data.toString()), 700));

@@ -1,123 +1,14 @@
-//! The opening handshake of a server (RFC 6455 §4.2).
+//! What a server makes of a client's opening handshake (RFC 6455 §4.2.1).
 #![cfg(feature = "handshake")]
+
+mod common;
 
 use std::time::Duration;
 
+use common::requests::*;
 use sansocket::ReceiveBuffer;
-use sansocket::handshake::server::{self, Acceptance, Progress, Refusal, Request};
-use sansocket::handshake::{
-    BuildError, Extension, HeadError, HeaderError, HttpVersion, Limits, Rejection, RequestError,
-};
-
-/// The example of RFC 6455 §1.2, on another path.
-const LINES: [&str; 8] = [
-    "GET /chat/room?x=1&y HTTP/1.1",
-    "Host: server.example.com",
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Origin: http://example.com",
-    "Sec-WebSocket-Protocol: chat, superchat",
-    "Sec-WebSocket-Version: 13",
-];
-
-fn head(lines: &[&str]) -> Vec<u8> {
-    format!("{}\r\n\r\n", lines.join("\r\n")).into_bytes()
-}
-
-/// The example with the line that begins with `name` replaced by others.
-fn with(name: &str, others: &[&str]) -> Vec<u8> {
-    assert!(LINES.iter().any(|line| line.starts_with(name)));
-    let mut lines = Vec::new();
-    for line in LINES {
-        if line.starts_with(name) {
-            lines.extend_from_slice(others);
-        } else {
-            lines.push(line);
-        }
-    }
-    head(&lines)
-}
-
-/// The example with further lines.
-fn plus(others: &[&str]) -> Vec<u8> {
-    head(&[&LINES[..], others].concat())
-}
-
-/// Feeds the parts one after the other; gives the outcome, or `None`, and what is left unread.
-fn feed(limits: &Limits, parts: &[&[u8]]) -> (Option<Result<Request, Refusal>>, usize) {
-    let mut rx = ReceiveBuffer::new();
-    let mut handshake = server::Handshake::new(limits.clone());
-    let mut outcome = None;
-    let mut parts = parts.iter();
-    for part in parts.by_ref() {
-        rx.extend_from_slice(part);
-        match handshake.receive(&mut rx) {
-            Progress::Incomplete(again) => {
-                handshake = again;
-                continue;
-            }
-            Progress::Request(request) => outcome = Some(Ok(request)),
-            Progress::Refused(refusal) => outcome = Some(Err(refusal)),
-        }
-        break;
-    }
-    let left = parts.map(|part| part.len()).sum::<usize>();
-    (outcome, left + rx.len())
-}
-
-fn show(outcome: &Option<Result<Request, Refusal>>) -> String {
-    format!("{outcome:?}")
-}
-
-/// Feeds the bytes whole, byte by byte and at every split, and checks that all gives the same.
-fn outcome_within(limits: &Limits, bytes: &[u8]) -> Option<Result<Request, Refusal>> {
-    let (whole, _) = feed(limits, &[bytes]);
-    let single: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(show(&feed(limits, &single).0), show(&whole));
-    for at in 0..=bytes.len() {
-        let (first, second) = bytes.split_at(at);
-        assert_eq!(
-            show(&feed(limits, &[first, second]).0),
-            show(&whole),
-            "split at {at}"
-        );
-    }
-    whole
-}
-
-fn accepted(bytes: &[u8]) -> Request {
-    match outcome_within(&Limits::new(), bytes) {
-        Some(Ok(request)) => request,
-        other => panic!("{} gives {other:?}", String::from_utf8_lossy(bytes)),
-    }
-}
-
-fn refused(bytes: &[u8]) -> Refusal {
-    match outcome_within(&Limits::new(), bytes) {
-        Some(Err(refusal)) => refusal,
-        other => panic!("{} gives {other:?}", String::from_utf8_lossy(bytes)),
-    }
-}
-
-#[track_caller]
-fn assert_refused(bytes: &[u8], error: RequestError, status: u16) {
-    let refusal = refused(bytes);
-    assert_eq!(refusal.error(), &error);
-    assert_eq!(error.status(), status);
-    let response = String::from_utf8(refusal.response()).unwrap();
-    assert!(
-        response.starts_with(&format!("HTTP/1.1 {status} ")),
-        "{response}"
-    );
-    assert!(response.contains("close\r\n"));
-    let (_, body) = response.split_once("\r\n\r\n").unwrap();
-    let length = format!("\r\nContent-Length: {}\r\n", error.to_string().len() + 1);
-    assert!(response.contains(&length), "{response}");
-    if refusal.head().is_none_or(|head| head.method() != "HEAD") {
-        assert_eq!(body, format!("{error}\n"));
-    }
-}
+use sansocket::handshake::server::{self, Acceptance, Progress, Refusal};
+use sansocket::handshake::{HeadError, Limits, RequestError};
 
 #[test]
 fn the_example_of_the_rfc_is_accepted() {
@@ -341,27 +232,6 @@ fn a_body_is_refused() {
 }
 
 #[test]
-fn an_ordinary_request_is_refused_with_its_head_at_hand() {
-    let page = head(&["GET /index.html HTTP/1.1", "Host: a", "Accept: text/html"]);
-    assert_refused(&page, RequestError::NotAnUpgrade, 426);
-    let refusal = refused(&page);
-    let request = refusal.head().unwrap();
-    assert_eq!((request.method(), request.target()), ("GET", "/index.html"));
-    assert_eq!(request.version(), HttpVersion::Http11);
-    assert_eq!(request.headers().get("accept"), Some("text/html"));
-    let answer = Rejection::new(200)
-        .header("X-A", "b")
-        .body("text/html", "<p>");
-    assert_eq!(
-        String::from_utf8(refusal.respond_with(answer).unwrap()).unwrap(),
-        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\
-         X-A: b\r\nContent-Type: text/html\r\n\r\n<p>"
-    );
-    // What the probes of load balancers look like.
-    assert_refused(&head(&["GET / HTTP/1.0"]), RequestError::NotAnUpgrade, 426);
-}
-
-#[test]
 fn upgrade_may_name_other_protocols_beside_websocket() {
     for good in ["WebSocket", "h2c, websocket", "TLS/1.0,websocket"] {
         accepted(&with("Upgrade", &[&format!("Upgrade: {good}")]));
@@ -370,15 +240,6 @@ fn upgrade_may_name_other_protocols_beside_websocket() {
         let line = format!("Upgrade: {bad}");
         assert_refused(&with("Upgrade", &[&line]), RequestError::NotAnUpgrade, 426);
     }
-}
-
-#[test]
-fn a_head_request_is_answered_without_a_body() {
-    let refusal = refused(&head(&["HEAD / HTTP/1.1", "Host: a"]));
-    let response = String::from_utf8(refusal.response()).unwrap();
-    assert!(response.starts_with("HTTP/1.1 405 "));
-    assert!(!response.contains("Content-Length: 0"));
-    assert!(response.ends_with("\r\n\r\n"));
 }
 
 #[test]
@@ -411,25 +272,6 @@ fn an_origin_that_cannot_be_read_is_refused_and_not_taken_for_none() {
         assert_refused(&with("Origin", &[bad]), RequestError::InvalidOrigin, 400);
     }
     assert_eq!(accepted(&with("Origin", &[])).origin(), None);
-}
-
-#[test]
-fn names_and_values_are_checked_on_write() {
-    let request = accepted(&head(&LINES));
-    let value = |error| matches!(error, BuildError::Header(HeaderError::Value { .. }));
-    for bad in ["b\r\nSet-Cookie: c", "b\n", "\0"] {
-        let acceptance = Acceptance::new().header("A", bad);
-        assert!(value(request.accept(acceptance).unwrap_err()));
-        let rejection = Rejection::new(400).header("A", bad);
-        assert!(value(request.reject(rejection).unwrap_err()));
-        let rejection = Rejection::new(400).body(bad, "");
-        assert!(value(request.reject(rejection).unwrap_err()));
-    }
-    let rejection = Rejection::new(400).header("A:", "b");
-    assert_eq!(
-        request.reject(rejection),
-        Err(BuildError::Header(HeaderError::Name))
-    );
 }
 
 #[test]
@@ -468,115 +310,6 @@ fn bytes_behind_the_head_stay_in_the_buffer_and_do_not_count() {
         let (outcome, left) = feed(&limits, &[first, second]);
         assert!(outcome.unwrap().is_ok());
         assert_eq!(left, 100_000);
-    }
-}
-
-#[test]
-fn only_what_was_offered_can_be_accepted() {
-    let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-a";
-    let request = accepted(&plus(&[offer]));
-    let extension = |name: &str| Extension::new(name).unwrap();
-    let accept = |acceptance| {
-        request
-            .accept(acceptance)
-            .map(|accepted| String::from_utf8(accepted.response().to_vec()).unwrap())
-    };
-
-    let other = Acceptance::new().subprotocol("Chat");
-    assert_eq!(accept(other), Err(BuildError::SubprotocolNotOffered));
-    let other = Acceptance::new().extension(extension("x-b"));
-    assert_eq!(accept(other), Err(BuildError::ExtensionNotOffered));
-    let twice = Acceptance::new()
-        .extension(extension("x-a"))
-        .extension(extension("x-a"));
-    assert_eq!(accept(twice), Err(BuildError::DuplicateExtension));
-
-    let deflate = extension("permessage-deflate")
-        .param("client_max_window_bits", "10")
-        .unwrap();
-    let both = Acceptance::new()
-        .extension(deflate)
-        .extension(extension("x-a"));
-    let response = accept(both).unwrap();
-    let line = "\r\nSec-WebSocket-Extensions: \
-                permessage-deflate; client_max_window_bits=10, x-a\r\n";
-    assert!(response.contains(line), "{response}");
-}
-
-#[test]
-fn the_headers_of_the_handshake_are_not_for_the_caller_to_write() {
-    let request = accepted(&head(&LINES));
-    for name in [
-        "upgrade",
-        "Connection",
-        "Sec-WebSocket-Accept",
-        "SEC-WEBSOCKET-X",
-        "Content-Length",
-        "Transfer-Encoding",
-    ] {
-        let error = request
-            .accept(Acceptance::new().header(name, "x"))
-            .unwrap_err();
-        assert_eq!(error, BuildError::ReservedHeader(name.into()));
-    }
-    for name in [
-        "connection",
-        "Content-length",
-        "Transfer-Encoding",
-        "Content-Type",
-    ] {
-        let error = request
-            .reject(Rejection::new(400).header(name, "x"))
-            .unwrap_err();
-        assert_eq!(error, BuildError::ReservedHeader(name.into()));
-    }
-    let accepted = request
-        .accept(
-            Acceptance::new()
-                .header("Set-Cookie", "a")
-                .header("Set-Cookie", "b"),
-        )
-        .unwrap();
-    assert!(
-        accepted
-            .response()
-            .ends_with(b"\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\r\n")
-    );
-}
-
-#[test]
-fn a_rejection_is_a_whole_response() {
-    let request = accepted(&head(&LINES));
-    let rejection = Rejection::new(403)
-        .header("Retry-After", "5")
-        .body("text/plain", "no");
-    assert_eq!(
-        String::from_utf8(request.reject(rejection).unwrap()).unwrap(),
-        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\
-         Retry-After: 5\r\nContent-Type: text/plain\r\n\r\nno"
-    );
-    let empty = request.reject(Rejection::new(599)).unwrap();
-    assert!(empty.starts_with(b"HTTP/1.1 599 \r\n"));
-    assert!(empty.ends_with(b"\r\nContent-Length: 0\r\n\r\n"));
-    let nothing = request.reject(Rejection::new(204)).unwrap();
-    assert_eq!(
-        nothing,
-        b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-    );
-}
-
-#[test]
-fn a_rejection_has_a_final_status_and_a_body_only_where_one_may_be() {
-    let request = accepted(&head(&LINES));
-    for status in [0, 99, 100, 101, 199, 600, u16::MAX] {
-        let error = request.reject(Rejection::new(status)).unwrap_err();
-        assert_eq!(error, BuildError::Status(status));
-    }
-    for status in [204, 205, 304] {
-        let error = request
-            .reject(Rejection::new(status).body("text/plain", "x"))
-            .unwrap_err();
-        assert_eq!(error, BuildError::BodyNotAllowed(status));
     }
 }
 
