@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test binary uses a part of it
 
+#[cfg(feature = "deflate")]
+pub(crate) mod compressed;
 pub(crate) mod pair;
 
 use bytes::Buf;
