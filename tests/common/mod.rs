@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses a part of it
 
+pub(crate) mod allocations;
 #[cfg(feature = "deflate")]
 pub(crate) mod compressed;
 pub(crate) mod pair;
