@@ -207,7 +207,7 @@ impl Connection {
             return false;
         }
         let takes_over = deflate.compressor.takes_over();
-        match deflate.compressor.compress(payload, true) {
+        let queued = match deflate.compressor.compress(payload, true) {
             // What the context has taken in must be sent; otherwise the shorter form is.
             Some(compressed) if takes_over || compressed.len() < payload.len() => {
                 let header = Header {
@@ -220,7 +220,9 @@ impl Connection {
                 true
             }
             _ => false,
-        }
+        };
+        deflate.compressor.shrink();
+        queued
     }
 
     /// Whether the message that begins with this part is to be compressed.
@@ -239,11 +241,10 @@ impl Connection {
         payload: &[u8],
         last: bool,
     ) -> Result<(), SendError> {
-        let compressed = self
-            .deflate
-            .as_mut()
-            .and_then(|deflate| deflate.compressor.compress(payload, last));
-        let Some(compressed) = compressed else {
+        let Some(deflate) = &mut self.deflate else {
+            return Ok(());
+        };
+        let Some(compressed) = deflate.compressor.compress(payload, last) else {
             // The message cannot be completed.
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
             self.queue_close(Some(&frame));
@@ -256,6 +257,7 @@ impl Connection {
         };
         self.queue
             .push(&header.encode(), compressed, header.masking_key);
+        deflate.compressor.shrink();
         Ok(())
     }
 

@@ -11,6 +11,9 @@ use super::config::{DeflateParams, Direction, Effort};
 /// What the library is given at a time to put its output in, in bytes.
 const STEP: usize = 4096;
 
+/// So much of the room for output is kept for the next message, in bytes.
+const KEEP: usize = 64 * 1024;
+
 /// A message may hold so many final blocks: one makes sense, and each costs a new state.
 const MAX_STREAMS: u32 = 16;
 
@@ -107,6 +110,12 @@ impl Compressor {
                 Ok(Status::StreamEnd) | Err(_) => return None,
             }
         }
+    }
+
+    /// To be called when what was compressed has been taken: a large message leaves no large room.
+    pub(crate) fn shrink(&mut self) {
+        self.output.clear();
+        self.output.shrink_to(KEEP);
     }
 
     /// Gives back what the next message does not need.
