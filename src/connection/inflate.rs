@@ -242,7 +242,7 @@ impl Connection {
         last: bool,
     ) -> Result<(), SendError> {
         let Some(deflate) = &mut self.deflate else {
-            return Ok(());
+            return Err(SendError::Closing(()));
         };
         let Some(compressed) = deflate.compressor.compress(payload, last) else {
             // The message cannot be completed.
