@@ -80,6 +80,12 @@ impl Partial {
         false
     }
 
+    /// How many more bytes of the message the limit allows.
+    #[cfg(feature = "deflate")]
+    pub(super) fn room(&self, limit: u64) -> usize {
+        usize::try_from(limit.saturating_sub(self.size)).unwrap_or(usize::MAX)
+    }
+
     /// Counts bytes of the message against the limit.
     pub(super) fn grow(&mut self, bytes: u64, limit: u64) -> Result<(), ProtocolError> {
         self.size = self.size.saturating_add(bytes);
@@ -137,8 +143,8 @@ pub(super) struct Incoming {
     pub(super) frame: Option<Frame>,
     pub(super) message: Option<Partial>,
     pub(super) ready: Ready,
-    /// Text was lent up to a byte that is not UTF-8.
-    pub(super) ends_invalid: bool,
+    /// What was lent ends where this was found.
+    pub(super) ends_with: Option<ProtocolError>,
     /// The largest message that may be lent as it lies; 0 unless a whole message may come next.
     pub(super) max_whole: usize,
     pub(super) limits: Limits,
@@ -163,7 +169,7 @@ impl Incoming {
             frame: None,
             message: None,
             ready: Ready::Nothing,
-            ends_invalid: false,
+            ends_with: None,
             max_whole: 0,
             limits: Limits {
                 delivery: config.delivery,

@@ -9,7 +9,7 @@ use super::payload::{Progress, append, unmask_arrived};
 use crate::buffer::ReceiveBuffer;
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{ProtocolError, SendError};
-use crate::extension::deflate::{Compressor, DeflateParams, Inflater, Source};
+use crate::extension::deflate::{Compressor, DeflateParams, Inflater, Left, Source};
 use crate::frame::{Header, Opcode};
 use crate::utf8::{self, Invalid};
 
@@ -32,6 +32,8 @@ enum Stop {
     FrameEnd,
     /// All of the message has come out.
     MessageEnd,
+    /// What comes next is an error.
+    Broken(ProtocolError),
 }
 
 impl Connection {
@@ -88,7 +90,7 @@ impl Connection {
     ) -> Result<Progress, ProtocolError> {
         let in_chunks = self.incoming.in_chunks();
         loop {
-            let stop = self.inflate(rx)?;
+            let stop = self.inflate(rx);
             let Some(Partial { kind, .. }) = self.incoming.message else {
                 return Ok(Progress::FrameEnd);
             };
@@ -110,6 +112,9 @@ impl Connection {
                     if last {
                         self.incoming.end_message();
                     }
+                    if let Stop::Broken(error) = stop {
+                        self.incoming.ends_with = Some(error);
+                    }
                     return Ok(Progress::Ready);
                 }
             } else {
@@ -130,53 +135,65 @@ impl Connection {
                     return Ok(Progress::FrameEnd);
                 }
                 Stop::Incomplete => return Ok(Progress::Incomplete),
+                Stop::Broken(error) => return Err(error),
                 Stop::Full => {}
             }
         }
     }
 
     /// Inflates until there is no more room, or nothing more to inflate.
-    fn inflate(&mut self, rx: &mut ReceiveBuffer) -> Result<Stop, ProtocolError> {
+    ///
+    /// However the payload was split into reads, the same bytes come out before the same stop.
+    fn inflate(&mut self, rx: &mut ReceiveBuffer) -> Stop {
         let (Some(frame), Some(message), Some(deflate)) = (
             &mut self.incoming.frame,
             &mut self.incoming.message,
             &mut self.deflate,
         ) else {
-            return Ok(Stop::FrameEnd);
+            return Stop::FrameEnd;
         };
         if unmask_arrived(frame, rx) > 0 {
             self.timers.on_received();
         }
         if message.has_come_out {
-            return Ok(Stop::MessageEnd);
+            return Stop::MessageEnd;
         }
+        let limit = self.incoming.limits.message;
         loop {
             let (assembly, unread) = rx.assembly_and_unread();
             let room = assembly.inflated.spare();
             if room.is_empty() {
-                return Ok(Stop::Full);
+                return Stop::Full;
             }
             let arrived = unread.get(..frame.unmasked).unwrap_or_default();
-            let source = match (frame.left, arrived) {
-                (0, _) if frame.fin => Source::Tail,
-                (0, _) => return Ok(Stop::FrameEnd),
-                (_, []) => return Ok(Stop::Incomplete),
+            let is_tail = frame.left == 0 && frame.fin;
+            let source = match (is_tail, arrived) {
+                (true, _) => Source::Tail,
+                (_, []) if deflate.inflater.is_exhausted() => {
+                    return match frame.left {
+                        0 => Stop::FrameEnd,
+                        _ => Stop::Incomplete,
+                    };
+                }
                 (_, arrived) => Source::Payload(arrived),
             };
-            let step = deflate
-                .inflater
-                .inflate(&source, room)
-                .map_err(|_| ProtocolError::InvalidDeflate)?;
-            let is_tail = matches!(source, Source::Tail);
-            assembly.inflated.commit(step.produced);
+            let step = deflate.inflater.inflate(&source, room);
+            // The limit holds while inflating: a bomb goes no further than one step beyond it.
+            let within = message.room(limit).min(step.produced);
+            assembly.inflated.commit(within);
             rx.consume(step.consumed);
             frame.consume(step.consumed);
-            // The limit holds while inflating: a bomb goes no further than one step beyond it.
-            message.grow(step.produced as u64, self.incoming.limits.message)?;
-            if step.exhausted && is_tail {
-                deflate.inflater.end_message();
-                message.has_come_out = true;
-                return Ok(Stop::MessageEnd);
+            if let Err(error) = message.grow(step.produced as u64, limit) {
+                return Stop::Broken(error);
+            }
+            match step.left {
+                Left::Corrupt => return Stop::Broken(ProtocolError::InvalidDeflate),
+                Left::Nothing if is_tail => {
+                    deflate.inflater.end_message();
+                    message.has_come_out = true;
+                    return Stop::MessageEnd;
+                }
+                Left::Nothing | Left::Some => {}
             }
         }
     }
@@ -190,7 +207,7 @@ impl Connection {
             return false;
         }
         let takes_over = deflate.compressor.takes_over();
-        match deflate.compressor.compress(payload, true) {
+        let queued = match deflate.compressor.compress(payload, true) {
             // What the context has taken in must be sent; otherwise the shorter form is.
             Some(compressed) if takes_over || compressed.len() < payload.len() => {
                 let header = Header {
@@ -203,7 +220,9 @@ impl Connection {
                 true
             }
             _ => false,
-        }
+        };
+        deflate.compressor.shrink();
+        queued
     }
 
     /// Whether the message that begins with this part is to be compressed.
@@ -222,11 +241,10 @@ impl Connection {
         payload: &[u8],
         last: bool,
     ) -> Result<(), SendError> {
-        let compressed = self
-            .deflate
-            .as_mut()
-            .and_then(|deflate| deflate.compressor.compress(payload, last));
-        let Some(compressed) = compressed else {
+        let Some(deflate) = &mut self.deflate else {
+            return Err(SendError::Closing(()));
+        };
+        let Some(compressed) = deflate.compressor.compress(payload, last) else {
             // The message cannot be completed.
             let frame = CloseFrame::from(CloseCode::INTERNAL_ERROR);
             self.queue_close(Some(&frame));
@@ -239,6 +257,7 @@ impl Connection {
         };
         self.queue
             .push(&header.encode(), compressed, header.masking_key);
+        deflate.compressor.shrink();
         Ok(())
     }
 

@@ -216,7 +216,7 @@ impl Connection {
         if let Ok(text) = utf8::check(part) {
             return Ok(chunk(text, last));
         }
-        self.incoming.ends_invalid = true;
+        self.incoming.ends_with = Some(ProtocolError::InvalidUtf8);
         match part.utf8_chunks().next().map(|chunk| chunk.valid()) {
             None | Some("") => Err(self.fail_receiving(ProtocolError::InvalidUtf8)),
             Some(text) => Ok(chunk(text, false)),
@@ -247,8 +247,8 @@ impl Connection {
 
     /// Consumes frames until there is something to lend, or more bytes are needed.
     fn step(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
-        if self.incoming.ends_invalid {
-            return Err(ProtocolError::InvalidUtf8);
+        if let Some(error) = self.incoming.ends_with {
+            return Err(error);
         }
         loop {
             if self.incoming.frame.is_some() {

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // each test binary uses a part of it
 
+pub(crate) mod allocations;
+#[cfg(feature = "deflate")]
+pub(crate) mod compressed;
 pub(crate) mod pair;
 #[cfg(feature = "handshake")]
 pub(crate) mod requests;

@@ -50,6 +50,16 @@ impl Pair {
         pair
     }
 
+    /// Both have negotiated this; nothing may have been sent yet.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflate(&mut self, deflate: sansocket::DeflateConfig) {
+        for end in [&mut self.client, &mut self.server] {
+            let fresh = sansocket::Connection::server(Config::new());
+            let connection = std::mem::replace(&mut end.connection, fresh);
+            end.connection = connection.with_deflate(Some(deflate.into()));
+        }
+    }
+
     /// From now on the sockets take nothing from the endpoints, or something again.
     pub(crate) fn stall(&mut self, stalled: bool) {
         self.to_server.stalled = stalled;

@@ -11,6 +11,9 @@ use super::config::{DeflateParams, Direction, Effort};
 /// What the library is given at a time to put its output in, in bytes.
 const STEP: usize = 4096;
 
+/// So much of the room for output is kept for the next message, in bytes.
+const KEEP: usize = 64 * 1024;
+
 /// A message may hold so many final blocks: one makes sense, and each costs a new state.
 const MAX_STREAMS: u32 = 16;
 
@@ -109,6 +112,12 @@ impl Compressor {
         }
     }
 
+    /// To be called when what was compressed has been taken: a large message leaves no large room.
+    pub(crate) fn shrink(&mut self) {
+        self.output.clear();
+        self.output.shrink_to(KEEP);
+    }
+
     /// Gives back what the next message does not need.
     pub(crate) fn release(&mut self) {
         self.output = Vec::new();
@@ -123,6 +132,10 @@ pub(crate) struct Inflater {
     direction: Direction,
     /// Made when a message needs it.
     state: Option<Box<Inflate>>,
+    /// The current message has a payload.
+    has_begun: bool,
+    /// Nothing more comes out of what it was given.
+    exhausted: bool,
     /// How much of the tail has gone behind the current message.
     tail: usize,
     /// How many streams the current message has ended with a final block.
@@ -131,7 +144,7 @@ pub(crate) struct Inflater {
 
 /// Where the compressed bytes come from.
 pub(crate) enum Source<'a> {
-    /// A frame.
+    /// A frame; without bytes, what more comes out of the last ones.
     Payload(&'a [u8]),
     /// The message has ended: what its sender took off the end.
     Tail,
@@ -143,13 +156,20 @@ pub(crate) struct Inflated {
     pub(crate) consumed: usize,
     /// Bytes put into the output.
     pub(crate) produced: usize,
-    /// The source holds nothing more, and nothing more comes out.
-    pub(crate) exhausted: bool,
+    /// Where it stands with the source.
+    pub(crate) left: Left,
 }
 
-/// The message is not a compressed one.
-#[derive(Debug)]
-pub(crate) struct Corrupt;
+/// What may still come out of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// There was no room for more.
+    Some,
+    /// All has come out.
+    Nothing,
+    /// Behind what has come out it is not compressed data.
+    Corrupt,
+}
 
 impl Inflater {
     pub(crate) fn new(params: &DeflateParams, is_client: bool) -> Self {
@@ -160,23 +180,29 @@ impl Inflater {
                 params.client
             },
             state: None,
+            has_begun: false,
+            exhausted: true,
             tail: 0,
             streams_ended: 0,
         }
     }
 
+    /// Whether nothing more comes out of the payload that it was given.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
     /// Inflates as much as fits into `output` (RFC 7692 §7.2.2), which must have some room.
-    pub(crate) fn inflate(
-        &mut self,
-        source: &Source<'_>,
-        output: &mut [u8],
-    ) -> Result<Inflated, Corrupt> {
+    pub(crate) fn inflate(&mut self, source: &Source<'_>, output: &mut [u8]) -> Inflated {
         let input = match source {
             Source::Payload(payload) => payload,
+            // A payload without a byte has no block that the tail could end.
+            Source::Tail if !self.has_begun => [].as_slice(),
             Source::Tail => TAIL.get(self.tail..).unwrap_or_default(),
         };
+        self.has_begun |= !input.is_empty();
         let (mut consumed, mut produced) = (0_usize, 0_usize);
-        let exhausted = loop {
+        let left = loop {
             let bits = self.direction.max_window_bits.max(MIN_WINDOW_BITS);
             let state = self
                 .state
@@ -184,7 +210,7 @@ impl Inflater {
             let input = input.get(consumed..).unwrap_or_default();
             let room = output.get_mut(produced..).unwrap_or_default();
             if room.is_empty() {
-                break false;
+                break Left::Some;
             }
             let (before_in, before_out) = (state.total_in(), state.total_out());
             let status = state.decompress(input, room, InflateFlush::SyncFlush);
@@ -200,29 +226,33 @@ impl Inflater {
                     self.state = None;
                     self.streams_ended = self.streams_ended.saturating_add(1);
                     if taken == input.len() {
-                        break true;
+                        break Left::Nothing;
                     }
                 }
                 // Room is left, so nothing more comes out of this input.
-                Ok(Status::Ok | Status::BufError) if given < room.len() => break true,
+                Ok(Status::Ok | Status::BufError) if given < room.len() => {
+                    break Left::Nothing;
+                }
                 Ok(Status::Ok | Status::BufError) => {}
-                Ok(Status::StreamEnd) | Err(_) => return Err(Corrupt),
+                Ok(Status::StreamEnd) | Err(_) => break Left::Corrupt,
             }
         };
+        self.exhausted = left != Left::Some;
         if matches!(source, Source::Tail) {
             self.tail = self.tail.saturating_add(consumed);
             consumed = 0;
         }
-        Ok(Inflated {
+        Inflated {
             consumed,
             produced,
-            exhausted,
-        })
+            left,
+        }
     }
 
     /// The message has ended, tail included.
     pub(crate) fn end_message(&mut self) {
         self.tail = 0;
+        self.has_begun = false;
         // Behind a final block, what is left of the tail is no block that another message continues.
         if core::mem::take(&mut self.streams_ended) > 0 {
             self.state = None;
