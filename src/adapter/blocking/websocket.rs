@@ -45,6 +45,8 @@ struct End<S> {
     io: Io<S>,
     connection: Connection,
     is_shut_down: bool,
+    /// After a write that blocked, so many reads come before the next.
+    reads_first: u32,
 }
 
 impl<S: Transport> WebSocket<S> {
@@ -63,6 +65,7 @@ impl<S: Transport> WebSocket<S> {
             io,
             connection,
             is_shut_down: false,
+            reads_first: 0,
         };
         Self { end, rx }
     }
@@ -121,7 +124,6 @@ impl<S: Transport> WebSocket<S> {
         if end.connection.has_pong() {
             let _ = end.flush(None);
         }
-        let mut reads_first = 0_u32;
         let mut give_up = None;
         loop {
             match end.connection.ready(rx) {
@@ -133,7 +135,7 @@ impl<S: Transport> WebSocket<S> {
                 }
             }
             // A peer may not read because it waits for us to: take turns.
-            if reads_first == 0 {
+            if end.reads_first == 0 {
                 let large = end.connection.queued() >= LARGE_FLUSH;
                 let _ = end.flush(large.then(|| end.io.now().saturating_add(TURN)));
             }
@@ -163,16 +165,16 @@ impl<S: Transport> WebSocket<S> {
                 }
                 let turn = now.saturating_add(TURN);
                 deadline = Some(deadline.map_or(turn, |deadline| deadline.min(turn)));
-                if reads_first == 0 {
-                    reads_first = READS_PER_TURN;
+                if end.reads_first == 0 {
+                    end.reads_first = READS_PER_TURN;
                 }
             }
             let size = end.connection.read_hint(rx, READ_SIZE);
             match end.io.read(rx, size, deadline) {
                 Ok(Moved::Bytes(0)) => end.connection.receive_eof(),
-                Ok(Moved::Bytes(_)) => reads_first = reads_first.saturating_sub(1),
+                Ok(Moved::Bytes(_)) => end.reads_first = end.reads_first.saturating_sub(1),
                 Ok(Moved::Deadline) => {
-                    reads_first = 0;
+                    end.reads_first = 0;
                     end.connection.handle_timeout(end.io.now());
                 }
                 Err(error) => {
@@ -211,12 +213,18 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = match self.end.connection.send(message.into()) {
-            Err(SendError::Full(message)) => message,
-            result => return Ok(result?),
-        };
-        self.flush_unless_blocked()?;
-        Ok(self.end.connection.send(message)?)
+        match self.end.connection.send(message.into()) {
+            Err(SendError::Full(message)) => {
+                self.flush_unless_blocked()?;
+                Ok(self.end.connection.send(message)?)
+            }
+            Err(error @ SendError::Closing(_)) => {
+                // The answer to the peer's Close frame may wait.
+                self.flush_unless_blocked()?;
+                Err(error.into())
+            }
+            result => Ok(result?),
+        }
     }
 
     /// Queues a part of a message and flushes.
@@ -267,6 +275,10 @@ impl<S: Transport> WebSocket<S> {
             Err(SendError::Full(())) => {
                 self.flush_unless_blocked()?;
                 command(&mut self.end.connection)?;
+            }
+            Err(error @ SendError::Closing(())) => {
+                self.flush_unless_blocked()?;
+                return Err(error.into());
             }
             result => result?,
         }
@@ -334,6 +346,7 @@ impl<S: Transport> End<S> {
                 }
             }
         }
+        self.reads_first = 0;
         Ok(())
     }
 
