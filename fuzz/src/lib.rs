@@ -4,7 +4,8 @@ use bytes::Buf;
 use sansocket::frame::{Header, Opcode, mask};
 use sansocket::handshake::Limits;
 use sansocket::{
-    Chunk, CloseFrame, Config, Connection, Data, Delivery, Event, ReceiveBuffer, SeededMaskKeys,
+    Chunk, CloseFrame, Config, Connection, Data, DeflateConfig, Delivery, Event, ReceiveBuffer,
+    SeededMaskKeys,
 };
 
 /// Small limits, so that short inputs reach them.
@@ -24,9 +25,19 @@ impl Flags {
         self.0 & 2 != 0
     }
 
-    /// Further choices, by the target.
+    /// Further choices, by the target: bits 0 to 3.
     pub fn choice(self, bit: u8) -> bool {
         self.0 & (4 << bit) != 0
+    }
+
+    pub fn deflate(self) -> Option<DeflateConfig> {
+        let takeover = self.0 & 0x80 == 0;
+        let config = DeflateConfig::new()
+            .server_context_takeover(takeover)
+            .client_context_takeover(takeover)
+            .memory_level(1)
+            .threshold(8);
+        (self.0 & 0x40 != 0).then_some(config)
     }
 
     pub fn config(self) -> Config {
@@ -42,10 +53,11 @@ impl Flags {
     }
 
     pub fn connection(self, config: Config) -> Connection {
-        match self.client() {
+        let connection = match self.client() {
             true => Connection::client(config, SeededMaskKeys::new([7; 32])),
             false => Connection::server(config),
-        }
+        };
+        connection.with_deflate(self.deflate().map(Into::into))
     }
 }
 

@@ -4,11 +4,17 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { chromium } = require('playwright-core');
-const { assert, check, runChecks } = require('./lib.js');
+const {
+  Tap, assert, check, compressed, json, negotiated, runChecks,
+} = require('./lib.js');
 
 /** A browser with a fresh profile, showing the page of a new echo_server. */
 async function open(t, ...args) {
-  const server = await t.echoServer(...args);
+  return show(t, await t.echoServer(...args));
+}
+
+/** A browser with a fresh profile, showing the page of this server. */
+async function show(t, server) {
   const profile = fs.mkdtempSync(path.join(process.env.INTEROP_WORK, 'chromium-'));
   t.after(() => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
   const browser = await chromium.launchPersistentContext(profile, {
@@ -107,6 +113,49 @@ check('chromium: 1 MiB of random bytes make the round trip, and the close is cle
   }), server.url);
   assert.deepEqual(result, { same: true, code: 3001, wasClean: true });
 }, 90);
+
+for (const options of [
+  [], ['--server-no-context-takeover', '--client-no-context-takeover'],
+  ['--server-max-window-bits', '10', '--client-max-window-bits', '10'], ['--no-deflate'],
+]) {
+  check(`chromium: JSON and random bytes with compression ${options.join(' ') || 'as by default'}`, async (t) => {
+    const tap = await Tap.before(t, (await t.echoServer(...options)).port);
+    const { page } = await show(t, tap);
+    const text = json();
+    const result = await page.evaluate(([url, text]) => new Promise((resolve, reject) => {
+      const bytes = new Uint8Array(1 << 20);
+      for (let at = 0; at < bytes.length; at += 65536) {
+        crypto.getRandomValues(bytes.subarray(at, at + 65536));
+      }
+      const socket = new WebSocket(url);
+      socket.binaryType = 'arraybuffer';
+      const same = [];
+      socket.onopen = () => [text, bytes, text].forEach((message) => socket.send(message));
+      socket.onerror = () => reject(new Error('error event'));
+      socket.onmessage = ({ data }) => {
+        if (typeof data === 'string') {
+          same.push(data === text);
+        } else {
+          const got = new Uint8Array(data);
+          same.push(got.length === bytes.length && got.every((byte, i) => byte === bytes[i]));
+        }
+        if (same.length === 3) socket.close(1000);
+      };
+      socket.onclose = ({ wasClean }) => resolve({ same, wasClean, extensions: socket.extensions });
+    }), [tap.url, text]);
+    const on = !options.includes('--no-deflate');
+    assert.deepEqual(result.same, [true, true, true]);
+    assert.equal(result.wasClean, true);
+    assert.equal(result.extensions.startsWith('permessage-deflate'), on, result.extensions);
+    const wire = tap.webSocket();
+    negotiated(wire, on);
+    for (const direction of ['sent', 'received']) {
+      const { frames } = wire[direction];
+      if (on) compressed(wire[direction], 1, text.length / 3, `the text ${direction}`);
+      else assert.ok(frames.every(({ rsv }) => rsv === 0), 'reserved bits');
+    }
+  }, 90);
+}
 
 /** What comes of `new WebSocket(url, protocols)` in the page. */
 function attempt(page, url, protocols) {

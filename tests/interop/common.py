@@ -4,6 +4,7 @@ import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -106,6 +107,74 @@ class Scope:
         )
         stdout, stderr = process.communicate(stdin, timeout=15)
         return process.returncode, stdout, stderr
+
+
+class Tap:
+    """A proxy before a server on `port` that records what passes."""
+
+    def __init__(self, scope, port):
+        self.target = ("127.0.0.1", port)
+        self.passed = []
+        self.sockets = [socket.create_server(("127.0.0.1", 0))]
+        self.url = f"ws://127.0.0.1:{self.sockets[0].getsockname()[1]}/"
+        scope.after(self.stop)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def stop(self):
+        for each in self.sockets:
+            # Only this wakes a thread that reads from it.
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            each.close()
+
+    def accept(self):
+        try:
+            while True:
+                client, _ = self.sockets[0].accept()
+                server = socket.create_connection(self.target)
+                self.sockets += [client, server]
+                self.passed = sent, received = bytearray(), bytearray()
+                for way in ((client, server, sent), (server, client, received)):
+                    threading.Thread(target=pump, args=way, daemon=True).start()
+        except OSError:
+            pass  # stopped
+
+    def sent(self):
+        """What the last client said of extensions, and its data frames."""
+        return recorded(bytes(self.passed[0]))
+
+    def received(self):
+        return recorded(bytes(self.passed[1]))
+
+
+def pump(source, sink, record):
+    try:
+        while data := source.recv(65536):
+            record += data
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # stopped
+
+
+def recorded(data):
+    """The extensions that a head names, and the data frames behind it: opcode, RSV1, length."""
+    head, _, data = data.partition(b"\r\n\r\n")
+    found = re.search(rb"(?im)^sec-websocket-extensions: *(.*?)\r?$", head)
+    frames = []
+    while len(data) >= 2:
+        length, size = data[1] & 0x7F, 2
+        if length > 125:
+            size = 4 if length == 126 else 10
+            length = int.from_bytes(data[2:size], "big")
+        if data[1] & 0x80:
+            size += 4
+        if data[0] & 0x08 == 0:
+            frames.append((data[0] & 0x0F, data[0] & 0x40 != 0, length))
+        data = data[size + length :]
+    return found and found[1].decode(), frames
 
 
 class TooLong(BaseException):

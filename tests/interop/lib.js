@@ -149,6 +149,97 @@ class Scope {
   }
 }
 
+// ---- what passes between a client and a server ----
+
+/** A proxy before `port` that records what passes: for `webSocket`. */
+class Tap {
+  static async before(scope, port) {
+    const tap = new Tap();
+    tap.connections = [];
+    tap.port = await scope.tcpServer((client) => {
+      const server = net.connect(port, '127.0.0.1');
+      scope.after(() => server.destroy());
+      const connection = { sent: [], received: [] };
+      tap.connections.push(connection);
+      for (const [from, to, record] of [
+        [client, server, connection.sent], [server, client, connection.received],
+      ]) {
+        from.on('data', (chunk) => {
+          record.push(chunk);
+          to.write(chunk);
+        });
+        from.on('end', () => to.end());
+        from.on('error', () => to.destroy());
+        from.on('close', () => to.destroy());
+      }
+    });
+    tap.url = `ws://127.0.0.1:${tap.port}/`;
+    tap.origin = `http://127.0.0.1:${tap.port}`;
+    return tap;
+  }
+
+  /** The last WebSocket that was opened: what each side said of extensions, and its frames. */
+  webSocket() {
+    const both = this.connections
+      .map(({ sent, received }) => [sent, received].map((chunks) => recorded(Buffer.concat(chunks))));
+    const [sent, received] = both.findLast(([, { head }]) => head.startsWith('HTTP/1.1 101'));
+    return { sent, received };
+  }
+}
+
+/** A head, what it says of extensions, and the frames behind it. */
+function recorded(bytes) {
+  const end = bytes.indexOf('\r\n\r\n') + 4;
+  const head = bytes.subarray(0, end).toString('latin1');
+  const extensions = /^sec-websocket-extensions: *(.*)$/im.exec(head)?.[1].trim();
+  const frames = [];
+  for (let at = end; at + 2 <= bytes.length;) {
+    let length = bytes[at + 1] & 0x7f;
+    let size = 2;
+    if (length === 126) {
+      length = bytes.readUInt16BE(at + 2);
+      size = 4;
+    } else if (length === 127) {
+      length = Number(bytes.readBigUInt64BE(at + 2));
+      size = 10;
+    }
+    if (bytes[at + 1] & 0x80) size += 4;
+    frames.push({ rsv: (bytes[at] >> 4) & 7, opcode: bytes[at] & 0xf, length });
+    at += size + length;
+  }
+  return { head, extensions, frames: frames.filter(({ opcode }) => opcode < 8) };
+}
+
+/** Insists that permessage-deflate was negotiated, or was not. */
+function negotiated({ sent, received }, is) {
+  assert.match(sent.extensions ?? '', /permessage-deflate/, 'the offer');
+  if (is) assert.match(received.extensions ?? '', /^permessage-deflate/, 'the answer');
+  else assert.equal(received.extensions, undefined, 'the answer');
+}
+
+/** Insists that a message, the only one of its type, was compressed to less than `most` bytes. */
+function compressed({ frames }, opcode, most, label) {
+  const first = frames.findIndex((frame) => frame.opcode === opcode);
+  assert.ok(first >= 0, `${label}: no such message`);
+  assert.equal(frames[first].rsv, 4, `${label}: RSV1`);
+  let length = frames[first].length;
+  for (const { opcode: next, rsv, length: more } of frames.slice(first + 1)) {
+    if (next !== 0) break;
+    assert.equal(rsv, 0, `${label}: the reserved bits of a continuation`);
+    length += more;
+  }
+  assert.ok(length < most, `${label}: ${length} bytes on the wire`);
+}
+
+/** A mebibyte of text as services send it, in one line. */
+function json() {
+  const records = [];
+  for (let id = 0; records.length < 20000; id += 1) {
+    records.push(JSON.stringify({ id, name: `user ${id}`, active: id % 3 === 0, tags: ['a', 'é'] }));
+  }
+  return `[${records.join(',')}]`.slice(0, 1 << 20);
+}
+
 // ---- values that arrive over time ----
 
 /** Values in the order they came; `next()` waits, and rejects once ended. */
@@ -353,6 +444,6 @@ async function openRaw(scope, port) {
 
 module.exports = {
   assert, check, runChecks, sleep,
-  Queue, connect, echoes, sameBytes, sameMessage,
+  Queue, Tap, negotiated, compressed, json, connect, echoes, sameBytes, sameMessage,
   Stream, frame, connectRaw, openRaw, handshake, acceptFor, SAMPLE_KEY,
 };
