@@ -32,7 +32,8 @@ pub enum Delivery {
 /// more than, with [`Delivery::Messages`], twice `max_message_size` and twice the frame being
 /// received (at most the smaller of `max_frame_size` and `max_message_size`) or the largest read;
 /// with [`Delivery::Chunks`], twice the largest read; twice `write_limit`, or twice the largest
-/// message that you send yourself; and a few hundred bytes.
+/// message that you send yourself; and a few hundred bytes. Compression, where it was negotiated,
+/// adds what the page of `DeflateConfig` says.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) delivery: Delivery,
@@ -101,7 +102,7 @@ impl Config {
 
     /// How many bytes may wait for transmission. Beyond it, sending gives
     /// [`SendError::Full`](crate::SendError::Full); a message larger than the limit is taken when
-    /// nothing else waits.
+    /// nothing else waits. What counts is a message's size before compression.
     #[must_use]
     pub const fn write_limit(mut self, bytes: usize) -> Self {
         self.write_limit = bytes;

@@ -6,7 +6,7 @@ mod common;
 use common::compressed::*;
 use common::*;
 use sansocket::frame::{Header, Opcode};
-use sansocket::{Config, DeflateConfig, Delivery, ProtocolError};
+use sansocket::{Config, DeflateConfig, Delivery, ProtocolError, ReceiveBuffer};
 
 const DEFAULT: DeflateConfig = DeflateConfig::new();
 
@@ -493,27 +493,56 @@ fn text_before_the_garbage_is_judged_first() {
 }
 
 #[test]
-fn truncated_data_neither_hangs_nor_panics_nor_spoils_the_next_message() {
+fn a_compressed_form_far_above_the_limit_is_refused_by_its_header() {
+    let config = Config::new().max_message_size(1000);
+    for (len, fits) in [(3024, true), (3025, false), (u64::MAX >> 1, false)] {
+        let mut server = Side::Server.deflating(config.clone(), DEFAULT);
+        let header = Header {
+            rsv1: true,
+            masking_key: Some([0; 4]),
+            ..Header::new(Opcode::Binary, true, len)
+        };
+        let mut rx = ReceiveBuffer::new();
+        rx.extend_from_slice(&header.encode());
+        let error = server.connection.receive(&mut rx).err();
+        let expected = ProtocolError::MessageTooBig { limit: 1000 };
+        assert_eq!(error, (!fits).then_some(expected), "{len}");
+    }
+}
+
+#[test]
+fn a_message_that_was_cut_short_is_refused() {
     let text = text(3_000);
-    let payload = Theirs::new(false).message(text.as_bytes());
-    for len in 0..payload.len() {
-        for (side, delivery) in [
-            (Side::Client, Delivery::Messages),
-            (Side::Server, Delivery::Chunks),
-        ] {
-            let config = Config::new().delivery(delivery);
-            let bytes = [
-                side.compressed(Opcode::Binary, &payload[..len]),
-                side.compressed(Opcode::Text, &HELLO),
-            ]
-            .concat();
-            let result = inflated_any_way(side, &config, NO_TAKEOVER, &bytes);
-            match result.error {
-                Some(error) => assert_eq!(error, ProtocolError::InvalidDeflate),
-                None => assert_eq!(
-                    result.seen.last(),
-                    Some(&Seen::text("Hello").delivered(delivery))
-                ),
+    let whole = Theirs::new(false).message(text.as_bytes());
+    let payloads = [whole, stored(b"stored", false)];
+    for payload in payloads {
+        // A single zero byte is the empty message.
+        for len in 2..payload.len() {
+            for (side, delivery) in [
+                (Side::Client, Delivery::Messages),
+                (Side::Server, Delivery::Chunks),
+            ] {
+                let config = Config::new().delivery(delivery);
+                let bytes = side.compressed(Opcode::Binary, &payload[..len]);
+                let result = inflated_any_way(side, &config, NO_TAKEOVER, &bytes);
+                let error = Some(ProtocolError::InvalidDeflate);
+                assert_eq!(result.error, error, "{len} of {} bytes", payload.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn under_takeover_a_cut_never_invents_bytes() {
+    let text = text(3_000);
+    let payload = Theirs::new(true).message(text.as_bytes());
+    for len in 1..payload.len() {
+        let bytes = Side::Client.compressed(Opcode::Binary, &payload[..len]);
+        let result = inflated_any_way(Side::Client, &Config::new(), DEFAULT, &bytes);
+        for seen in &result.seen {
+            match seen {
+                Seen::Binary(data) => assert!(text.as_bytes().starts_with(data)),
+                other => panic!("{other:?}"),
             }
         }
     }

@@ -114,7 +114,8 @@ fn a_client_offers_what_its_configuration_says() {
             FULL.server_max_window_bits(9)
                 .server_context_takeover(false),
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; \
-             client_max_window_bits",
+             client_max_window_bits, \
+             permessage-deflate; server_no_context_takeover; client_max_window_bits",
         ),
         (
             FULL.client_context_takeover(false)
@@ -331,11 +332,13 @@ fn an_answer_that_does_not_fit_the_offer_fails_the_handshake() {
     let good = "server_no_context_takeover; server_max_window_bits=10";
     let line = format!("permessage-deflate; {good}");
     assert!(confirm(Some(asked), &[&line]).unwrap().is_some());
+    // The second offer leaves the server's window to the server.
+    let line = "permessage-deflate; server_no_context_takeover";
+    let params = confirm(Some(asked), &[line]).unwrap().unwrap();
+    assert_eq!(params.server_max_window_bits(), 15);
     for bad in [
         String::new(),
-        "; server_no_context_takeover".into(),
         "; server_max_window_bits=10".into(),
-        "; server_no_context_takeover; server_max_window_bits=11".into(),
         format!("; {good}; client_max_window_bits=11"),
         format!("; {good}; client_max_window_bits"),
         format!("; {good}; server_max_window_bits=10"),

@@ -7,6 +7,9 @@ use crate::error::ProtocolError;
 use crate::frame::{Header, Opcode};
 use crate::utf8::CutChar;
 
+/// How many bytes more than it holds a small message may have in its compressed form.
+const COMPRESSED_MARGIN: u64 = 1024;
+
 /// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -46,6 +49,8 @@ impl Frame {
 pub(super) struct Partial {
     pub(super) kind: Kind,
     size: u64,
+    /// Of a compressed message, the size of its payloads as received.
+    payload_size: u64,
     fragments: u32,
     /// The character that the last fragment ended in.
     pub(super) cut: CutChar,
@@ -64,6 +69,7 @@ impl Partial {
         Self {
             kind,
             size: 0,
+            payload_size: 0,
             fragments: 0,
             cut: CutChar::default(),
             #[cfg(feature = "deflate")]
@@ -219,8 +225,17 @@ impl Incoming {
         if header.payload_len > max_frame {
             return Err(ProtocolError::FrameTooBig { limit: max_frame });
         }
-        // What a compressed message holds is known only when it has been inflated.
-        if !message.is_compressed() {
+        if message.is_compressed() {
+            // What it holds is known only when it has been inflated, but no compressor makes a
+            // message twice its size: more is made to keep us busy.
+            let limit = max_message
+                .saturating_mul(2)
+                .saturating_add(COMPRESSED_MARGIN);
+            message.payload_size = message.payload_size.saturating_add(header.payload_len);
+            if message.payload_size > limit {
+                return Err(ProtocolError::MessageTooBig { limit: max_message });
+            }
+        } else {
             message.grow(header.payload_len, max_message)?;
         }
         message.fragments = message.fragments.saturating_add(1);

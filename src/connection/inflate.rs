@@ -39,7 +39,8 @@ enum Stop {
 impl Connection {
     /// The same connection with permessage-deflate (RFC 7692) as negotiated, or without for `None`.
     ///
-    /// Call it before the first byte is received or sent. The opening handshake says what was
+    /// Call it before the first byte is received or sent; later, it would take apart what is on its
+    /// way. The opening handshake says what was
     /// negotiated; see [`DeflateConfig`](crate::DeflateConfig) for what can be.
     ///
     /// ```
@@ -166,7 +167,8 @@ impl Connection {
                 return Stop::Full;
             }
             let arrived = unread.get(..frame.unmasked).unwrap_or_default();
-            let is_tail = frame.left == 0 && frame.fin;
+            // The tail goes in when all has come out of what is before it.
+            let is_tail = frame.left == 0 && frame.fin && deflate.inflater.is_exhausted();
             let source = match (is_tail, arrived) {
                 (true, _) => Source::Tail,
                 (_, []) if deflate.inflater.is_exhausted() => {
@@ -178,6 +180,10 @@ impl Connection {
                 (_, arrived) => Source::Payload(arrived),
             };
             let step = deflate.inflater.inflate(&source, room);
+            // Behind a whole message the tail is the end of an empty block: nothing comes out of it.
+            if is_tail && step.produced > 0 {
+                return Stop::Broken(ProtocolError::InvalidDeflate);
+            }
             // The limit holds while inflating: a bomb goes no further than one step beyond it.
             let within = message.room(limit).min(step.produced);
             assembly.inflated.commit(within);
@@ -189,7 +195,9 @@ impl Connection {
             match step.left {
                 Left::Corrupt => return Stop::Broken(ProtocolError::InvalidDeflate),
                 Left::Nothing if is_tail => {
-                    deflate.inflater.end_message();
+                    if !deflate.inflater.end_message() {
+                        return Stop::Broken(ProtocolError::InvalidDeflate);
+                    }
                     message.has_come_out = true;
                     return Stop::MessageEnd;
                 }
@@ -259,6 +267,15 @@ impl Connection {
             .push(&header.encode(), compressed, header.masking_key);
         deflate.compressor.shrink();
         Ok(())
+    }
+
+    /// Whether releasing would give back a compressor or a decompressor.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_spare_codec(&self) -> bool {
+        self.deflate.as_ref().is_some_and(|deflate| {
+            deflate.compressor.is_spare() && !self.outgoing.is_amid_message()
+                || deflate.inflater.is_spare() && self.incoming.message.is_none()
+        })
     }
 
     /// Gives back the compressor and the decompressor where no message needs them.

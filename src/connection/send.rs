@@ -98,18 +98,7 @@ impl Connection {
         };
         let payload = chunk.data.as_bytes();
         self.may_queue(payload.len())?;
-        #[cfg(feature = "deflate")]
-        {
-            if self.outgoing.in_progress.is_none() {
-                self.outgoing.is_compressed = self.compresses_chunks(payload, chunk.last);
-            }
-            if self.outgoing.is_compressed {
-                self.queue_compressed_chunk(opcode, payload, chunk.last)?;
-                self.outgoing.in_progress = (!chunk.last).then_some(kind);
-                return Ok(());
-            }
-        }
-        self.queue_frame(opcode, chunk.last, payload);
+        self.queue_chunk(opcode, payload, chunk.last)?;
         self.outgoing.in_progress = (!chunk.last).then_some(kind);
         Ok(())
     }
@@ -194,6 +183,20 @@ impl Connection {
             masking_key: self.role.next_key(),
             ..Header::new(opcode, fin, len as u64)
         }
+    }
+
+    fn queue_chunk(&mut self, opcode: Opcode, payload: &[u8], last: bool) -> Result<(), SendError> {
+        #[cfg(feature = "deflate")]
+        {
+            if opcode != Opcode::Continuation {
+                self.outgoing.is_compressed = self.compresses_chunks(payload, last);
+            }
+            if self.outgoing.is_compressed {
+                return self.queue_compressed_chunk(opcode, payload, last);
+            }
+        }
+        self.queue_frame(opcode, last, payload);
+        Ok(())
     }
 
     #[inline]

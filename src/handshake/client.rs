@@ -119,13 +119,16 @@ impl Request {
     /// Starts the handshake with a nonce that is drawn at random for each connection.
     ///
     /// # Errors
-    /// [`BuildError`] if a subprotocol is not a token or offered twice, the origin is not ASCII
-    /// text, or a header is malformed or one that the handshake writes itself.
+    /// [`BuildError`] if a subprotocol is not a token or offered twice, permessage-deflate is offered
+    /// both ways, the origin is not ASCII text, or a header is malformed or one that the handshake writes itself.
     pub fn start(self, nonce: [u8; 16]) -> Result<Handshake, BuildError> {
         let offer = self.offer?;
         #[cfg(feature = "deflate")]
-        let offer = match self.deflate.as_ref().and_then(DeflateConfig::offer) {
-            Some(extension) => offer.with_preferred_extension(extension),
+        let offer = match &self.deflate {
+            Some(_) if offer.extensions().iter().any(DeflateConfig::is_meant_by) => {
+                return Err(BuildError::DuplicateExtension);
+            }
+            Some(config) => offer.with_preferred_extensions(config.offers()),
             None => offer,
         };
         let extra = self.headers?;

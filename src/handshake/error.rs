@@ -299,7 +299,7 @@ impl fmt::Display for BuildError {
             Self::SubprotocolNotOffered => "the subprotocol to accept was not offered",
             Self::Extension => "a part of an extension is not a token (RFC 9110 §5.6.2)",
             Self::ExtensionNotOffered => "the extension to accept was not offered",
-            Self::DuplicateExtension => "an extension is accepted twice",
+            Self::DuplicateExtension => "an extension is there twice",
             Self::Origin => "an origin is empty or not ASCII text",
         })
     }

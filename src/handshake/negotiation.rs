@@ -185,10 +185,13 @@ impl Offer {
         })
     }
 
-    /// Offers an extension before those that are there.
+    /// Offers extensions before those that are there.
     #[cfg(feature = "deflate")]
-    pub(super) fn with_preferred_extension(mut self, extension: Extension) -> Self {
-        self.extensions.insert(0, extension);
+    pub(super) fn with_preferred_extensions(
+        mut self,
+        extensions: impl Iterator<Item = Extension>,
+    ) -> Self {
+        self.extensions.splice(0..0, extensions);
         self
     }
 

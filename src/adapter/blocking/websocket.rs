@@ -25,6 +25,10 @@ const LARGE_FLUSH: usize = 4 * 1024;
 /// How long a turn of flushing or reading may block.
 const TURN: Duration = Duration::from_millis(10);
 
+/// After so long without a byte, a compressor without context is given back.
+#[cfg(feature = "deflate")]
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How many reads a turn has: 1 MiB.
 const READS_PER_TURN: u32 = 64;
 
@@ -149,7 +153,12 @@ impl<S: Transport> WebSocket<S> {
                 if rx.is_empty() && rx.capacity() > KEEP {
                     rx.release();
                 }
-                end.connection.release();
+                // Compressors are large, and take a while to make: a pause decides.
+                #[cfg(feature = "deflate")]
+                if end.connection.has_spare_codec() {
+                    let pause = end.io.now().saturating_add(PAUSE);
+                    deadline = Some(deadline.map_or(pause, |deadline| deadline.min(pause)));
+                }
             } else {
                 let now = end.io.now();
                 // The stream's own time-out bounds the turns together.
@@ -176,6 +185,7 @@ impl<S: Transport> WebSocket<S> {
                 Ok(Moved::Deadline) => {
                     end.reads_first = 0;
                     end.connection.handle_timeout(end.io.now());
+                    end.connection.release();
                 }
                 Err(error) => {
                     if !is_blocked(&error) {
@@ -257,6 +267,13 @@ impl<S: Transport> WebSocket<S> {
     pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
         let frame = frame.into();
         self.command(|connection| connection.close(frame.clone()))
+    }
+
+    /// Whether messages begun from here on are compressed, if that was negotiated:
+    /// [`Connection::set_compression`].
+    #[cfg(feature = "deflate")]
+    pub fn set_compression(&mut self, on: bool) {
+        self.end.connection.set_compression(on);
     }
 
     /// Writes what is queued.

@@ -14,8 +14,11 @@ const STEP: usize = 4096;
 /// So much of the room for output is kept for the next message, in bytes.
 const KEEP: usize = 64 * 1024;
 
-/// A message may hold so many final blocks: one makes sense, and each costs a new state.
-const MAX_STREAMS: u32 = 16;
+/// A message may hold so many final blocks: one makes sense (RFC 7692 §7.2.3.4).
+const MAX_STREAMS: u32 = 4;
+
+/// A block of its own, with fixed codes (RFC 1951 §3.2.6).
+const EMPTY_FINAL_BLOCK: [u8; 2] = [0x03, 0x00];
 
 /// The library keeps to no smaller window than this.
 const MIN_WINDOW_BITS: u8 = 9;
@@ -118,6 +121,12 @@ impl Compressor {
         self.output.shrink_to(KEEP);
     }
 
+    /// Whether [`release`](Self::release) would give a compressor back.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_spare(&self) -> bool {
+        self.state.is_some() && !self.takes_over()
+    }
+
     /// Gives back what the next message does not need.
     pub(crate) fn release(&mut self) {
         self.output = Vec::new();
@@ -129,7 +138,7 @@ impl Compressor {
 
 /// Inflates the messages of one direction.
 pub(crate) struct Inflater {
-    direction: Direction,
+    context_takeover: bool,
     /// Made when a message needs it.
     state: Option<Box<Inflate>>,
     /// The current message has a payload.
@@ -174,10 +183,10 @@ pub(crate) enum Left {
 impl Inflater {
     pub(crate) fn new(params: &DeflateParams, is_client: bool) -> Self {
         Self {
-            direction: if is_client {
-                params.server
+            context_takeover: if is_client {
+                params.server.context_takeover
             } else {
-                params.client
+                params.client.context_takeover
             },
             state: None,
             has_begun: false,
@@ -203,10 +212,7 @@ impl Inflater {
         self.has_begun |= !input.is_empty();
         let (mut consumed, mut produced) = (0_usize, 0_usize);
         let left = loop {
-            let bits = self.direction.max_window_bits.max(MIN_WINDOW_BITS);
-            let state = self
-                .state
-                .get_or_insert_with(|| Box::new(Inflate::new(false, bits)));
+            let state = self.state.get_or_insert_with(new_inflate);
             let input = input.get(consumed..).unwrap_or_default();
             let room = output.get_mut(produced..).unwrap_or_default();
             if room.is_empty() {
@@ -223,7 +229,7 @@ impl Inflater {
             match status {
                 // §7.2.3.4: behind a final block, another stream may begin.
                 Ok(Status::StreamEnd) if self.streams_ended < MAX_STREAMS => {
-                    self.state = None;
+                    state.reset(false);
                     self.streams_ended = self.streams_ended.saturating_add(1);
                     if taken == input.len() {
                         break Left::Nothing;
@@ -249,36 +255,47 @@ impl Inflater {
         }
     }
 
-    /// The message has ended, tail included.
-    pub(crate) fn end_message(&mut self) {
+    /// The message has ended, tail included. Gives whether it ended where a message may; under
+    /// context takeover, the library cannot always tell.
+    pub(crate) fn end_message(&mut self) -> bool {
         self.tail = 0;
-        self.has_begun = false;
-        // Behind a final block, what is left of the tail is no block that another message continues.
-        if core::mem::take(&mut self.streams_ended) > 0 {
-            self.state = None;
-        } else if !self.direction.context_takeover {
-            self.forget();
+        let has_begun = core::mem::take(&mut self.has_begun);
+        let streams_ended = core::mem::take(&mut self.streams_ended);
+        let Some(state) = &mut self.state else {
+            return true;
+        };
+        if streams_ended > 0 {
+            // What is left of the tail is no block that another message continues.
+            state.reset(false);
+            return true;
         }
-    }
-
-    /// Without takeover each message starts with an empty window.
-    fn forget(&mut self) {
-        if let Some(state) = &mut self.state {
-            if self.direction.max_window_bits == 15 {
-                state.reset(false);
-            } else {
-                // A reset would bring the largest window.
-                self.state = None;
-            }
+        if self.context_takeover || !has_begun {
+            return true;
         }
+        // Nothing but the end of a block lets an empty final one follow.
+        let end = state.decompress(&EMPTY_FINAL_BLOCK, &mut [0], InflateFlush::SyncFlush);
+        state.reset(false);
+        end == Ok(Status::StreamEnd)
     }
 
     /// Gives back what the next message does not need.
     pub(crate) fn release(&mut self) {
-        if !self.direction.context_takeover {
+        if !self.context_takeover {
             self.state = None;
         }
     }
+
+    /// Whether [`release`](Self::release) would give something back.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_spare(&self) -> bool {
+        self.state.is_some() && !self.context_takeover
+    }
+}
+
+/// A raw stream. The library takes the same memory whatever the window, so that a smaller one would
+/// save nothing.
+fn new_inflate() -> Box<Inflate> {
+    Box::new(Inflate::new(false, 15))
 }
 
 /// How far one of the library's counters has come.

@@ -8,7 +8,7 @@ const WINDOW_BITS: core::ops::RangeInclusive<u8> = 8..=15;
 /// ```
 /// use sansocket::DeflateConfig;
 ///
-/// // Little memory on the server's side: small windows that are forgotten after each message.
+/// // Little memory: small windows that are forgotten after each message.
 /// let frugal = DeflateConfig::new()
 ///     .server_context_takeover(false)
 ///     .client_context_takeover(false)
@@ -96,7 +96,8 @@ impl DeflateConfig {
     }
 
     /// The largest window of the server's compressor: 8 to 15, for 256 bytes to 32 KiB (§7.1.2.1).
-    /// Other values are held at the nearest.
+    /// Other values are held at the nearest. For a client that is a wish: a server that cannot keep to
+    /// it is taken all the same. Only the compressor becomes smaller by it.
     ///
     /// With 8, its messages are sent uncompressed: no known compressor keeps to that window.
     #[must_use]
@@ -113,7 +114,9 @@ impl DeflateConfig {
         self
     }
 
-    /// How hard to compress: 0 (not at all) to 9. Other values are held at the nearest.
+    /// How hard to compress: 0 (messages are only wrapped; to send them as they are, see
+    /// [`Connection::set_compression`](crate::Connection::set_compression)) to 9. Other values are held
+    /// at the nearest.
     #[must_use]
     pub const fn level(mut self, level: u8) -> Self {
         self.effort.level = clamp(level, 0, 9);

@@ -94,20 +94,39 @@ fn unless_full(bits: u8) -> Option<u8> {
 }
 
 impl DeflateConfig {
-    /// The client's offer (§7.1): what the server must keep to, and what it may ask of the client.
-    pub(crate) fn offer(&self) -> Option<Extension> {
-        let stated = Stated {
-            server_no_context_takeover: !self.server.context_takeover,
-            client_no_context_takeover: !self.client.context_takeover,
-            server_max_window_bits: unless_full(self.server.max_window_bits),
-            client_max_window_bits: Some(unless_full(self.client.max_window_bits)),
-        };
-        stated.write()
+    /// For handshakes that are not this crate's: the client's offers (RFC 7692 §5.1), the preferred one first: one that limits the server's window, if
+    /// that is wished for, and one that does not, for servers that cannot.
+    pub fn offers(&self) -> impl Iterator<Item = Extension> {
+        let limited = unless_full(self.server.max_window_bits).map(Some);
+        limited.into_iter().chain([None]).filter_map(|server_bits| {
+            let stated = Stated {
+                server_no_context_takeover: !self.server.context_takeover,
+                client_no_context_takeover: !self.client.context_takeover,
+                server_max_window_bits: server_bits,
+                client_max_window_bits: Some(unless_full(self.client.max_window_bits)),
+            };
+            stated.write()
+        })
     }
 
-    /// The server's answer to the first of the offers that it can accept (§5.1, §7.1), and what that
-    /// agrees on.
-    pub(crate) fn accept<'a>(
+    /// For handshakes that are not this crate's: the server's answer to the first of the offers that
+    /// it can accept (RFC 7692 §5.1, §7.1), and what that agrees on. Other extensions are passed over.
+    ///
+    /// ```
+    /// use sansocket::DeflateConfig;
+    /// use sansocket::handshake::Offer;
+    ///
+    /// let headers: [(&str, &[u8]); 2] = [
+    ///     ("sec-websocket-version", b"13"),
+    ///     ("sec-websocket-extensions", b"permessage-deflate; client_max_window_bits"),
+    /// ];
+    /// let offer = Offer::from_headers(headers)?;
+    /// let (extension, params) = DeflateConfig::new().accept(offer.extensions()).unwrap();
+    /// assert_eq!(extension.to_string(), "permessage-deflate");
+    /// assert!(params.server_context_takeover());
+    /// # Ok::<(), sansocket::handshake::RequestError>(())
+    /// ```
+    pub fn accept<'a>(
         &self,
         offers: impl IntoIterator<Item = &'a Extension>,
     ) -> Option<(Extension, DeflateParams)> {
@@ -153,22 +172,18 @@ impl DeflateConfig {
         Some((answer.write()?, params))
     }
 
-    /// The client's check of the server's answer to its offer; `None` if it is no answer to that.
-    pub(crate) fn confirm(&self, answer: &Extension) -> Option<DeflateParams> {
+    /// For handshakes that are not this crate's: the client's check of the server's answer to its
+    /// [`offers`](Self::offers); `None` if it is no answer to one.
+    pub fn confirm(&self, answer: &Extension) -> Option<DeflateParams> {
         let answer = Stated::read(answer)?;
         // §7.1.1.1: a server that accepts this offer says so.
         if !self.server.context_takeover && !answer.server_no_context_takeover {
             return None;
         }
-        let server_bits = match (
-            answer.server_max_window_bits,
-            unless_full(self.server.max_window_bits),
-        ) {
-            // §7.1.2.1: the same or less than was asked for; without asking, as the server likes.
-            (Some(bits), _) if bits <= self.server.max_window_bits => bits,
-            (None, None) => Direction::FULL.max_window_bits,
-            _ => return None,
-        };
+        // §7.1.2.1: one of the offers leaves it to the server.
+        let server_bits = answer
+            .server_max_window_bits
+            .unwrap_or(Direction::FULL.max_window_bits);
         let client_bits = match answer.client_max_window_bits {
             None => self.client.max_window_bits,
             // §7.1.2.2: an answer has a value, of at most what was offered.
@@ -221,7 +236,8 @@ mod tests {
 
     #[test]
     fn the_default_offer_is_accepted_as_it_is() {
-        let offer = FULL.offer().unwrap();
+        let offer = FULL.offers().next().unwrap();
+        assert_eq!(FULL.offers().count(), 1);
         assert_eq!(
             offer.to_string(),
             "permessage-deflate; client_max_window_bits"
@@ -306,8 +322,6 @@ mod tests {
         for bad in [
             "permessage-deflate",
             "permessage-deflate; server_max_window_bits=10",
-            "permessage-deflate; server_no_context_takeover",
-            "permessage-deflate; server_no_context_takeover; server_max_window_bits=11",
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=11",
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits",
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; unknown",
@@ -315,6 +329,12 @@ mod tests {
         ] {
             assert_eq!(asked.confirm(&extension(bad)), None, "{bad}");
         }
+        // The second offer leaves the server's window to the server.
+        let without = extension("permessage-deflate; server_no_context_takeover");
+        assert_eq!(
+            asked.confirm(&without).unwrap().server_max_window_bits(),
+            15
+        );
         let good = "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; \
                     client_no_context_takeover; client_max_window_bits=8";
         let params = asked.confirm(&extension(good)).unwrap();
@@ -350,10 +370,11 @@ mod tests {
         };
         for client in all() {
             for server in all() {
-                let offer = client.offer().unwrap();
-                // A client of ours can always be told.
-                let (answer, params) = server.accept([&offer]).unwrap();
-                assert_eq!(client.confirm(&answer), Some(params), "{offer} → {answer}");
+                for offer in client.offers() {
+                    // A client of ours can always be told.
+                    let (answer, params) = server.accept([&offer]).unwrap();
+                    assert_eq!(client.confirm(&answer), Some(params), "{offer} → {answer}");
+                }
             }
         }
     }
