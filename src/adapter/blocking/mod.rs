@@ -47,6 +47,7 @@
 //! write by themselves if the [`Transport`] has time-outs, as TCP streams do; otherwise they are
 //! judged whenever the stream returns.
 
+mod end;
 mod error;
 mod io;
 mod transport;

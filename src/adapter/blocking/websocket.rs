@@ -4,17 +4,15 @@ use core::time::Duration;
 use std::io;
 use std::time::Instant;
 
-use bytes::Buf;
-
+use super::end::End;
 use super::error::Error;
 use super::io::{Io, Moved, READ_SIZE, is_blocked};
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
-use crate::close::{CloseFrame, CloseOutcome};
-use crate::connection::{Connection, State};
+use crate::close::CloseFrame;
+use crate::connection::Connection;
 use crate::error::SendError;
 use crate::message::{Chunk, Event, Message};
-use crate::time::Timestamp;
 
 /// A waiting connection keeps a receive buffer of at most this size, in bytes.
 const KEEP: usize = 4 * READ_SIZE;
@@ -43,16 +41,6 @@ pub struct WebSocket<S> {
     rx: ReceiveBuffer,
 }
 
-/// All but the receive buffer, which events are lent from.
-#[derive(Debug)]
-struct End<S> {
-    io: Io<S>,
-    connection: Connection,
-    is_shut_down: bool,
-    /// After a write that blocked, so many reads come before the next.
-    reads_first: u32,
-}
-
 impl<S: Transport> WebSocket<S> {
     /// A WebSocket over a stream whose opening handshake somebody else has done.
     pub fn new(stream: S, connection: Connection) -> Self {
@@ -65,12 +53,7 @@ impl<S: Transport> WebSocket<S> {
     }
 
     pub(super) fn from_io(io: Io<S>, connection: Connection, rx: ReceiveBuffer) -> Self {
-        let end = End {
-            io,
-            connection,
-            is_shut_down: false,
-            reads_first: 0,
-        };
+        let end = End::new(io, connection);
         Self { end, rx }
     }
 
@@ -188,7 +171,9 @@ impl<S: Transport> WebSocket<S> {
                     end.connection.release();
                 }
                 Err(error) => {
-                    if !is_blocked(&error) {
+                    if is_blocked(&error) {
+                        end.connection.release();
+                    } else {
                         end.connection.receive_eof();
                     }
                     return Err(error.into());
@@ -335,72 +320,6 @@ impl<S: Transport> WebSocket<S> {
     /// The parts, to go on without this adapter.
     pub fn into_parts(self) -> (S, Connection, ReceiveBuffer) {
         (self.end.io.stream, self.end.connection, self.rx)
-    }
-}
-
-impl<S: Transport> End<S> {
-    /// Handles the time-outs and writes what is queued, until a moment that the caller sets.
-    fn flush(&mut self, until: Option<Timestamp>) -> io::Result<()> {
-        self.connection.handle_timeout(self.io.now());
-        while self.connection.queued() > 0 && self.connection.state() != State::Closed {
-            let deadline = self.connection.poll_timeout();
-            let deadline = deadline.into_iter().chain(until).min();
-            match self.io.write(&mut self.connection.transmit(), deadline) {
-                Ok(Moved::Bytes(_)) => {}
-                Ok(Moved::Deadline) => {
-                    let now = self.io.now();
-                    self.connection.handle_timeout(now);
-                    if until.is_some_and(|until| now >= until) {
-                        return Ok(());
-                    }
-                }
-                Err(error) => {
-                    if !is_blocked(&error) {
-                        // Nothing can leave any more; what has come may still be read.
-                        self.connection.transmit().advance(usize::MAX);
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        self.reads_first = 0;
-        Ok(())
-    }
-
-    /// Ends the stream: what is queued leaves, our direction is shut down, and what still comes is
-    /// dropped until the peer has ended its own, or the deadline has come.
-    fn finish(&mut self) -> io::Result<()> {
-        let mut dropped = [0; 4096];
-        loop {
-            match self.flush(None) {
-                Err(error) if is_blocked(&error) => return Err(error),
-                Err(_) => self.connection.receive_eof(),
-                Ok(()) => {}
-            }
-            if self.connection.wants_shutdown() && !self.is_shut_down {
-                self.is_shut_down = true;
-                // The stream is given up all the same.
-                let _ = self.io.stream.shutdown_write();
-            }
-            if self.connection.state() == State::Closed {
-                return Ok(());
-            }
-            let deadline = self.connection.poll_timeout();
-            match self.io.read_into(&mut dropped, deadline) {
-                Ok(Moved::Bytes(0)) => self.connection.receive_eof(),
-                Ok(Moved::Bytes(_) | Moved::Deadline) => {}
-                Err(error) if is_blocked(&error) => return Err(error),
-                Err(_) => self.connection.receive_eof(),
-            }
-        }
-    }
-
-    /// A clean end is none of an error.
-    fn ended(&self) -> Result<bool, Error> {
-        match self.connection.outcome() {
-            None | Some(CloseOutcome::Clean(_)) => Ok(false),
-            Some(outcome) => Err(Error::Ended(outcome.clone())),
-        }
     }
 }
 

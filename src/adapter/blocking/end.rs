@@ -1,0 +1,97 @@
+//! The stream and the engine together: writing what is queued, and ending the stream.
+
+use std::io;
+
+use bytes::Buf;
+
+use super::error::Error;
+use super::io::{Io, Moved, is_blocked};
+use super::transport::Transport;
+use crate::close::CloseOutcome;
+use crate::connection::{Connection, State};
+use crate::time::Timestamp;
+
+/// All but the receive buffer, which events are lent from.
+#[derive(Debug)]
+pub(super) struct End<S> {
+    pub(super) io: Io<S>,
+    pub(super) connection: Connection,
+    is_shut_down: bool,
+    /// After a write that blocked, so many reads come before the next.
+    pub(super) reads_first: u32,
+}
+
+impl<S: Transport> End<S> {
+    pub(super) fn new(io: Io<S>, connection: Connection) -> Self {
+        Self {
+            io,
+            connection,
+            is_shut_down: false,
+            reads_first: 0,
+        }
+    }
+
+    /// Handles the time-outs and writes what is queued, until a moment that the caller sets.
+    pub(super) fn flush(&mut self, until: Option<Timestamp>) -> io::Result<()> {
+        self.connection.handle_timeout(self.io.now());
+        while self.connection.queued() > 0 && self.connection.state() != State::Closed {
+            let deadline = self.connection.poll_timeout();
+            let deadline = deadline.into_iter().chain(until).min();
+            match self.io.write(&mut self.connection.transmit(), deadline) {
+                Ok(Moved::Bytes(_)) => {}
+                Ok(Moved::Deadline) => {
+                    let now = self.io.now();
+                    self.connection.handle_timeout(now);
+                    if until.is_some_and(|until| now >= until) {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    if !is_blocked(&error) {
+                        // Nothing can leave any more; what has come may still be read.
+                        self.connection.transmit().advance(usize::MAX);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        self.reads_first = 0;
+        Ok(())
+    }
+
+    /// Ends the stream: what is queued leaves, our direction is shut down, and what still comes is
+    /// dropped until the peer has ended its own, or the deadline has come.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        let mut dropped = [0; 4096];
+        loop {
+            match self.flush(None) {
+                Err(error) if is_blocked(&error) => return Err(error),
+                Err(_) => self.connection.receive_eof(),
+                Ok(()) => {}
+            }
+            if self.connection.wants_shutdown() && !self.is_shut_down {
+                self.is_shut_down = true;
+                // The stream is given up all the same.
+                let _ = self.io.stream.shutdown_write();
+            }
+            if self.connection.state() == State::Closed {
+                return Ok(());
+            }
+            let deadline = self.connection.poll_timeout();
+            match self.io.read_into(&mut dropped, deadline) {
+                Ok(Moved::Bytes(0)) => self.connection.receive_eof(),
+                Ok(Moved::Bytes(_) | Moved::Deadline) => {}
+                Err(error) if is_blocked(&error) => return Err(error),
+                Err(_) => self.connection.receive_eof(),
+            }
+        }
+    }
+
+    /// A clean end is none of an error.
+    pub(super) fn ended(&self) -> Result<bool, Error> {
+        match self.connection.outcome() {
+            None | Some(CloseOutcome::Clean(_)) => Ok(false),
+            Some(outcome) => Err(Error::Ended(outcome.clone())),
+        }
+    }
+}
