@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use sansocket::{Config, Connection, DeflateConfig, Event, ReceiveBuffer, SeededMaskKeys};
 
 const SIZES: [usize; 3] = [125, 1 << 10, 64 << 10];
@@ -34,6 +35,7 @@ fn main() {
     }
     compress(&mut criterion);
     inflate(&mut criterion);
+    miniz_oxide(&mut criterion);
     criterion.final_summary();
 }
 
@@ -125,6 +127,58 @@ fn inflate(criterion: &mut Criterion) {
             });
         }
     }
+}
+
+/// The other candidate, bare: one state kept, as with takeover, without frames and checks of UTF-8.
+fn miniz_oxide(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compress, miniz_oxide alone");
+    for size in SIZES {
+        let texts = texts(size);
+        let mut texts = texts.iter().cycle();
+        let mut state = Compress::new(Compression::new(6), false);
+        let mut output = Vec::with_capacity(2 * size + 64);
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| {
+                output.clear();
+                let text = texts.next().expect("a cycle").as_bytes();
+                let status = state.compress_vec(black_box(text), &mut output, FlushCompress::Sync);
+                status.expect("no error");
+            });
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("inflate, miniz_oxide alone");
+    for size in SIZES {
+        let texts = texts(size);
+        let mut state = Compress::new(Compression::new(6), false);
+        let compressed = |text: &String| {
+            let mut output = Vec::with_capacity(2 * size + 64);
+            let status = state.compress_vec(text.as_bytes(), &mut output, FlushCompress::Sync);
+            status.expect("no error");
+            output
+        };
+        let messages: Vec<Vec<u8>> = texts.iter().map(compressed).collect();
+        let mut output = Vec::with_capacity(size + 64);
+        group.throughput(Throughput::Bytes((size * messages.len()) as u64));
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter_batched_ref(
+                || Decompress::new(false),
+                |state| {
+                    for message in &messages {
+                        output.clear();
+                        let status =
+                            state.decompress_vec(message, &mut output, FlushDecompress::Sync);
+                        status.expect("no error");
+                        assert_eq!(output.len(), size);
+                    }
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
 }
 
 /// Receives all messages; gives how many there were.
