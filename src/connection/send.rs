@@ -83,6 +83,8 @@ impl Connection {
     ///
     /// # Errors
     /// As for [`send`](Self::send); and a part of the other type than the message in progress.
+    /// Should the compressor fail amid a message, that message cannot be completed: the connection is
+    /// closed with 1011.
     pub fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), SendError> {
         let kind = match chunk.data {
             Data::Text(_) => Opcode::Text,
