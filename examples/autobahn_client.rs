@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let mut websocket = connect(&format!("{url}/updateReports?agent={agent}"))?;
-    while websocket.receive()?.is_some() {}
+    while websocket.recv_event()?.is_some() {}
     println!("{count} cases done");
     Ok(())
 }

@@ -218,7 +218,7 @@ fn talk(
                 websocket.close(CloseCode::NORMAL)?;
             }
         }
-        match websocket.receive() {
+        match websocket.recv_event() {
             Ok(Some(event)) => {
                 let line = match event {
                     Event::Text(text) => text.into_string(),

@@ -71,10 +71,10 @@ fn messages_of_all_sizes_come_back_and_the_connection_closes_cleanly() {
         .close(CloseFrame::new(CloseCode::NORMAL, "bye"))
         .unwrap();
     assert!(
-        matches!(client.receive().unwrap(), Some(Event::Close(Some(frame))) if frame.code() == CloseCode::NORMAL)
+        matches!(client.recv_event().unwrap(), Some(Event::Close(Some(frame))) if frame.code() == CloseCode::NORMAL)
     );
-    assert!(client.receive().unwrap().is_none());
-    assert!(client.receive().unwrap().is_none());
+    assert!(client.recv_event().unwrap().is_none());
+    assert!(client.recv_event().unwrap().is_none());
     assert_eq!(client.connection().state(), State::Closed);
     server.join().unwrap().unwrap();
 }
@@ -85,7 +85,7 @@ fn answers_to_borrowed_events_leave_together() {
     client
         .write_all(b"\x81\x81\0\0\0\0a\x82\x81\0\0\0\0b\x88\x80\0\0\0\0")
         .unwrap();
-    while let Some((event, connection)) = server.receive_with_connection().unwrap() {
+    while let Some((event, connection)) = server.recv_with_connection().unwrap() {
         match event {
             Event::Text(text) => connection.send_text(&text).unwrap(),
             Event::Binary(data) => connection.send_binary(&data).unwrap(),
@@ -107,7 +107,7 @@ fn the_server_looks_at_the_request_before_it_accepts() {
         assert_eq!(pending.request().headers().get("X-Token"), Some("secret"));
         let acceptance = Acceptance::new().subprotocol("b").header("X-Answer", "42");
         let mut server = pending.accept(acceptance, Config::new()).unwrap();
-        while server.receive().unwrap().is_some() {}
+        while server.recv_event().unwrap().is_some() {}
     });
     let request = Request::new(url.parse().unwrap())
         .subprotocol("a")
@@ -118,7 +118,7 @@ fn the_server_looks_at_the_request_before_it_accepts() {
     assert_eq!(response.subprotocol(), Some("b"));
     assert_eq!(response.headers().get("X-Answer"), Some("42"));
     client.close(None).unwrap();
-    while client.receive().unwrap().is_some() {}
+    while client.recv_event().unwrap().is_some() {}
     assert_eq!(
         client.connection().outcome(),
         Some(&CloseOutcome::Clean(None))
@@ -221,7 +221,7 @@ fn a_name_is_tried_at_all_its_addresses() {
     let (url, server) = listen(echo);
     let mut client = blocking::connect(&url.replace("127.0.0.1", "localhost")).unwrap();
     client.close(CloseCode::NORMAL).unwrap();
-    while client.receive().unwrap().is_some() {}
+    while client.recv_event().unwrap().is_some() {}
     server.join().unwrap().unwrap();
 }
 
@@ -246,12 +246,12 @@ fn a_violation_is_told_to_the_peer_before_it_is_returned() {
         .unwrap();
     let peer = thread::spawn(move || read_to_end(client));
     assert_eq!(server.messages().next().unwrap().unwrap(), "a".into());
-    let error = server.receive().unwrap_err();
+    let error = server.recv_event().unwrap_err();
     assert!(
         matches!(error, Error::Protocol(ProtocolError::Header(_))),
         "{error:?}"
     );
-    assert!(matches!(server.receive(), Err(Error::Protocol(_))));
+    assert!(matches!(server.recv_event(), Err(Error::Protocol(_))));
     let seen = peer.join().unwrap();
     assert_eq!(seen[0], 0x88);
     assert_eq!(seen[2..4], 1002_u16.to_be_bytes());
@@ -263,7 +263,7 @@ fn text_that_is_not_utf8_is_told_to_the_peer_though_it_came_whole() {
     client.write_all(b"\x81\x81\0\0\0\0\xFF").unwrap();
     let peer = thread::spawn(move || read_to_end(client));
     assert!(matches!(
-        server.receive(),
+        server.recv_event(),
         Err(Error::Protocol(ProtocolError::InvalidUtf8))
     ));
     assert_eq!(peer.join().unwrap()[2..4], 1007_u16.to_be_bytes());
@@ -276,7 +276,7 @@ fn an_end_without_a_closing_handshake_is_an_error_behind_the_messages() {
     drop(client);
     assert_eq!(server.messages().next().unwrap().unwrap(), "a".into());
     assert!(matches!(
-        server.receive(),
+        server.recv_event(),
         Err(Error::Ended(CloseOutcome::Lost))
     ));
     assert!(matches!(
@@ -290,7 +290,7 @@ fn a_read_timeout_returns_and_loses_nothing() {
     let (mut server, mut client) = raw_client(Config::new());
     server.stream().set_read_timeout(Some(10 * MS)).unwrap();
     for byte in b"\x81\x83\0\0\0\0abc" {
-        assert!(server.receive().unwrap_err().is_blocked());
+        assert!(server.recv_event().unwrap_err().is_blocked());
         client.write_all(&[*byte]).unwrap();
     }
     assert_eq!(server.messages().next().unwrap().unwrap(), "abc".into());
@@ -312,7 +312,7 @@ fn a_non_blocking_stream_does_the_handshake_and_the_messages() {
         let mut server = pending.accept(Acceptance::new(), Config::new()).unwrap();
         let mut blocked = 0;
         loop {
-            match server.receive() {
+            match server.recv_event() {
                 Ok(Some(event)) => {
                     if let Some(message) = event.into_message() {
                         server.send(message).unwrap();
@@ -330,7 +330,7 @@ fn a_non_blocking_stream_does_the_handshake_and_the_messages() {
     client.send(message.clone()).unwrap();
     assert_eq!(client.messages().next().unwrap().unwrap(), message);
     client.close(CloseCode::NORMAL).unwrap();
-    while client.receive().unwrap().is_some() {}
+    while client.recv_event().unwrap().is_some() {}
     assert!(server.join().unwrap() > 0);
 }
 
@@ -345,7 +345,7 @@ fn pings_that_came_together_are_each_answered() {
         client.shutdown(Shutdown::Write).unwrap();
         pongs
     });
-    while server.receive().unwrap().is_some() {}
+    while server.recv_event().unwrap().is_some() {}
     assert_eq!(pings.join().unwrap(), *b"\x8a\x01?\x8a\x01?\x8a\x01?");
 }
 
@@ -362,7 +362,7 @@ fn an_idle_connection_is_closed_with_1001() {
         client.shutdown(Shutdown::Write).unwrap();
         (close, elapsed)
     });
-    while server.receive().unwrap().is_some() {}
+    while server.recv_event().unwrap().is_some() {}
     let (close, elapsed) = peer.join().unwrap();
     assert_eq!(close[2..], 1001_u16.to_be_bytes());
     assert!(elapsed >= 90 * MS && elapsed < 1500 * MS, "{elapsed:?}");
@@ -377,7 +377,7 @@ fn a_peer_that_does_not_pong_ends_the_connection() {
         .close_timeout(100 * MS);
     let (mut server, client) = raw_client(config);
     let start = Instant::now();
-    let error = server.receive().unwrap_err();
+    let error = server.recv_event().unwrap_err();
     assert!(
         matches!(error, Error::Ended(CloseOutcome::TimedOut(Timeout::Pong))),
         "{error:?}"
@@ -394,7 +394,7 @@ fn a_peer_that_never_answers_the_close_frame_is_let_go_of() {
     let (mut server, client) = raw_client(Config::new().close_timeout(100 * MS));
     server.close(CloseCode::NORMAL).unwrap();
     let start = Instant::now();
-    let error = server.receive().unwrap_err();
+    let error = server.recv_event().unwrap_err();
     assert!(
         matches!(error, Error::Ended(CloseOutcome::TimedOut(Timeout::Close))),
         "{error:?}"
@@ -415,7 +415,7 @@ fn the_close_deadline_runs_while_a_write_is_blocked() {
     server.close(CloseCode::NORMAL).unwrap();
     server.stream().set_write_timeout(None).unwrap();
     let start = Instant::now();
-    let error = server.receive().unwrap_err();
+    let error = server.recv_event().unwrap_err();
     assert!(
         matches!(error, Error::Ended(CloseOutcome::TimedOut(Timeout::Close))),
         "{error:?}"
@@ -521,7 +521,7 @@ fn receiving_goes_on_while_the_peer_reads_nothing_before_it_has_sent_all() {
     let (url, server) = listen(|stream| {
         let mut server = blocking::accept(stream).unwrap();
         let mut echoed = 0;
-        while let Some((event, connection)) = server.receive_with_connection().unwrap() {
+        while let Some((event, connection)) = server.recv_with_connection().unwrap() {
             let Event::Binary(data) = event else { continue };
             echoed += 1;
             if connection.send_binary(&data).is_err() {
@@ -553,6 +553,6 @@ fn receiving_goes_on_while_the_peer_reads_nothing_before_it_has_sent_all() {
         received += 1;
     }
     client.close(CloseCode::NORMAL).unwrap();
-    while client.receive().unwrap().is_some() {}
+    while client.recv_event().unwrap().is_some() {}
     assert_eq!(server.join().unwrap(), count);
 }

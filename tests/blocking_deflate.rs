@@ -49,7 +49,7 @@ fn messages_are_compressed_in_both_directions_unless_told_otherwise() {
             }
         }
         client.close(CloseCode::NORMAL).unwrap();
-        while client.receive().unwrap().is_some() {}
+        while client.recv_event().unwrap().is_some() {}
         server.join().unwrap();
     }
 }

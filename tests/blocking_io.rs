@@ -171,8 +171,8 @@ fn a_read_that_claims_more_bytes_than_there_is_room_for_is_an_error() {
     for claim in [1 << 24, usize::MAX] {
         let mut server = server([Gives(hi()), Claims(claim)], []);
         assert_eq!(next_message(&mut server), "hi".into());
-        assert_eq!(io_error(server.receive()), ErrorKind::InvalidData);
-        let error = server.receive().unwrap_err();
+        assert_eq!(io_error(server.recv_event()), ErrorKind::InvalidData);
+        let error = server.recv_event().unwrap_err();
         assert!(
             matches!(error, Error::Ended(CloseOutcome::Lost)),
             "{error:?}"
@@ -245,7 +245,7 @@ fn bytes_read_before_a_time_out_cannot_be_restored_are_kept() {
     let mut server = WebSocket::new(stream, Connection::server(config));
     let mut received = Vec::new();
     for _ in 0..4 {
-        match server.receive() {
+        match server.recv_event() {
             Ok(event) => received.extend(event.and_then(Event::into_message)),
             // The failure itself may show, now or later.
             Err(error) => assert!(matches!(error, Error::Io(_)), "{error:?}"),
@@ -268,7 +268,7 @@ fn bytes_written_before_a_time_out_cannot_be_restored_are_not_written_again() {
     let config = Config::new().idle_timeout(Duration::from_secs(60));
     let mut server = WebSocket::new(stream, Connection::server(config));
     // A deadline is known from here on.
-    assert!(server.receive().unwrap_err().is_blocked());
+    assert!(server.recv_event().unwrap_err().is_blocked());
     let _ = server.send("hi");
     let _ = server.flush();
     assert!(server.stream().write_timeout.sets.get() >= 2);
@@ -283,9 +283,9 @@ fn a_stream_that_fails_amid_a_frame_it_gives_is_a_loss() {
         let reads = [Gives(hi()), Gives(first.to_vec()), Fails(kind), Gives(hi())];
         let mut server = server(reads, []);
         assert_eq!(next_message(&mut server), "hi".into());
-        assert_eq!(io_error(server.receive()), kind);
+        assert_eq!(io_error(server.recv_event()), kind);
         for _ in 0..2 {
-            let error = server.receive().unwrap_err();
+            let error = server.recv_event().unwrap_err();
             assert!(
                 matches!(error, Error::Ended(CloseOutcome::Lost)),
                 "{error:?}"
@@ -303,7 +303,7 @@ fn after_a_failed_write_amid_a_frame_nothing_is_written_and_what_has_come_can_be
     assert_eq!(io_error(server.send("hello")), ErrorKind::BrokenPipe);
     assert_eq!(next_message(&mut server), "hi".into());
     assert_eq!(next_message(&mut server), "hi".into());
-    assert!(server.receive().unwrap_err().is_blocked());
+    assert!(server.recv_event().unwrap_err().is_blocked());
     // Half a frame, and no other that the peer would take for its rest.
     assert_eq!(server.stream().written, b"\x81\x05h");
 }
@@ -311,7 +311,7 @@ fn after_a_failed_write_amid_a_frame_nothing_is_written_and_what_has_come_can_be
 #[test]
 fn pongs_leave_though_only_sending_goes_on() {
     let mut server = server([Gives(Side::Server.ping(b"?"))], []);
-    assert!(matches!(server.receive(), Ok(Some(Event::Ping(b"?")))));
+    assert!(matches!(server.recv_event(), Ok(Some(Event::Ping(b"?")))));
     assert_eq!(server.stream().written, b"");
     server.send("a").unwrap();
     let mut written = frames(&server.stream().written);
@@ -331,16 +331,19 @@ fn pongs_leave_though_only_receiving_goes_on() {
         ],
         [Fails(ErrorKind::WouldBlock), Takes(1)],
     );
-    assert!(matches!(server.receive(), Ok(Some(Event::Ping(b"1")))));
+    assert!(matches!(server.recv_event(), Ok(Some(Event::Ping(b"1")))));
     assert_eq!(next_message(&mut server), "hi".into());
-    assert!(server.receive().unwrap_err().is_blocked());
+    assert!(server.recv_event().unwrap_err().is_blocked());
     assert_eq!(server.stream().written, b"\x8a\x011");
 }
 
 #[test]
 fn the_answer_to_a_close_frame_leaves_though_only_sending_goes_on() {
     let mut server = server([Gives(Side::Server.close(1000, "bye"))], []);
-    assert!(matches!(server.receive(), Ok(Some(Event::Close(Some(_))))));
+    assert!(matches!(
+        server.recv_event(),
+        Ok(Some(Event::Close(Some(_))))
+    ));
     assert_eq!(server.stream().written, b"");
     // It comes back, since no data frame goes out any more.
     match server.send("late") {
@@ -356,8 +359,11 @@ fn the_answer_to_a_close_frame_leaves_though_only_receiving_goes_on() {
         [Gives(Side::Server.close(1000, "bye")), Claims(0)],
         [Takes(1), Fails(ErrorKind::WouldBlock), Takes(2)],
     );
-    assert!(matches!(server.receive(), Ok(Some(Event::Close(Some(_))))));
-    while let Err(error) = server.receive() {
+    assert!(matches!(
+        server.recv_event(),
+        Ok(Some(Event::Close(Some(_))))
+    ));
+    while let Err(error) = server.recv_event() {
         assert!(error.is_blocked(), "{error:?}");
     }
     let (frames, rest) = complete_frames(&server.stream().written);

@@ -275,7 +275,7 @@ impl Server {
                     Err(error) => return Err(error.into()),
                 }
             }
-            let (event, connection) = match websocket.receive_with_connection() {
+            let (event, connection) = match websocket.recv_with_connection() {
                 Ok(Some(received)) => received,
                 Ok(None) => return Ok(()),
                 Err(error) if error.is_blocked() => continue,

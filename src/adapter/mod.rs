@@ -5,3 +5,11 @@
 
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(all(feature = "std", feature = "handshake"))]
+mod opening;
+
+/// The usual size of a read, in bytes.
+#[cfg(feature = "std")]
+const READ_SIZE: usize = 16 * 1024;

@@ -1,24 +1,20 @@
 //! The client's opening handshake on a blocking stream.
 
-use alloc::boxed::Box;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Instant;
 
-use super::error::{ConnectError, Step};
-use super::io::{Io, Moved, READ_SIZE, is_blocked};
+use super::super::READ_SIZE;
+use super::super::error::{ConnectError, is_blocked};
+use super::super::opening::{ClientOpening, Opened};
+use super::io::{Io, Moved};
+use super::step::Step;
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::config::Config;
-use crate::connection::Connection;
-use crate::handshake::{RefusedResponse, ResponseError, client};
-use crate::mask_keys::OsMaskKeys;
-use crate::time::Timestamp;
-
-/// How long the body of a refusal is waited for.
-const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::handshake::client;
 
 /// Connects to a `ws://` URI with the defaults. See [`Connector`] for all that can be chosen.
 ///
@@ -105,17 +101,10 @@ impl Connector {
         request: client::Request,
         stream: S,
     ) -> Result<ClientHandshake<S>, ConnectError> {
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(io::Error::from)?;
-        let keys = OsMaskKeys::new()?;
-        let state = request.start(nonce)?;
-        let mut connection = Connection::client(self.config.clone(), keys);
-        connection.queue_head(state.request());
         Ok(ClientHandshake {
+            opening: ClientOpening::new(request, self.config.clone())?,
             io: Io::new(stream),
             rx: ReceiveBuffer::new(),
-            state: State::Handshake(state),
-            connection,
         })
     }
 
@@ -157,16 +146,7 @@ impl Default for Connector {
 pub struct ClientHandshake<S> {
     io: Io<S>,
     rx: ReceiveBuffer,
-    state: State,
-    /// The connection to be: the request is the first that it transmits.
-    connection: Connection,
-}
-
-#[derive(Debug)]
-enum State {
-    Handshake(client::Handshake),
-    /// The server refused; the body is still to come, until the deadline.
-    Refused(Box<RefusedResponse>, Timestamp),
+    opening: ClientOpening,
 }
 
 /// What a finished client's handshake gives.
@@ -180,63 +160,32 @@ impl<S: Transport> ClientHandshake<S> {
     pub fn proceed(mut self) -> Result<Step<Connected<S>, Self>, ConnectError> {
         loop {
             let now = self.io.now();
-            let deadline = match self.state {
-                State::Handshake(mut handshake) => {
-                    handshake.handle_timeout(now);
-                    let deadline = handshake.poll_timeout();
-                    match handshake.receive(&mut self.rx) {
-                        client::Progress::Incomplete(again) => self.state = State::Handshake(again),
-                        client::Progress::Response(response) => {
-                            let connection = self.connection;
-                            #[cfg(feature = "deflate")]
-                            let connection = connection.with_deflate(response.deflate());
-                            let websocket = WebSocket::from_io(self.io, connection, self.rx);
-                            return Ok(Step::Done((websocket, response)));
-                        }
-                        client::Progress::Failed(ResponseError::Refused(response)) => {
-                            self.state = State::Refused(response, now.saturating_add(BODY_TIMEOUT));
-                            continue;
-                        }
-                        client::Progress::Failed(error) => return Err(error.into()),
-                    }
-                    deadline
-                }
-                State::Refused(mut response, deadline) => {
-                    if response.receive_body(&mut self.rx) || now >= deadline {
-                        return Err(ResponseError::Refused(response).into());
-                    }
-                    self.state = State::Refused(response, deadline);
-                    Some(deadline)
+            self.opening = match self.opening.proceed(&mut self.rx, now)? {
+                Opened::Waits(opening) => opening,
+                Opened::Done(connection, response) => {
+                    let websocket = WebSocket::from_io(self.io, connection, self.rx);
+                    return Ok(Step::Done((websocket, response)));
                 }
             };
-            let moved = if self.connection.queued() > 0 {
-                self.io.write(&mut self.connection.transmit(), deadline)
+            let deadline = self.opening.deadline();
+            let connection = &mut self.opening.connection;
+            let moved = if connection.queued() > 0 {
+                self.io.write(&mut connection.transmit(), deadline)
             } else {
                 self.io.read(&mut self.rx, READ_SIZE, deadline)
             };
-            match (moved, self.state) {
-                (Ok(Moved::Bytes(1..) | Moved::Deadline), state) => self.state = state,
-                (Err(error), state) if is_blocked(&error) => {
-                    self.state = state;
-                    return Ok(Step::Blocked(self));
-                }
-                // The body has come as far as it will.
-                (_, State::Refused(response, _)) => {
-                    return Err(ResponseError::Refused(response).into());
-                }
-                (Ok(_), _) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
-                (Err(error), _) => return Err(error.into()),
+            match moved {
+                Ok(Moved::Bytes(1..) | Moved::Deadline) => {}
+                Ok(Moved::Bytes(0)) => return Err(self.opening.on_end(None)),
+                Err(error) if is_blocked(&error) => return Ok(Step::Blocked(self)),
+                Err(error) => return Err(self.opening.on_end(Some(error))),
             }
         }
     }
 
     /// When to [`proceed`](Self::proceed) at the latest, be the stream ready or not.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let at = match &self.state {
-            State::Handshake(handshake) => handshake.poll_timeout()?,
-            State::Refused(_, deadline) => *deadline,
-        };
-        self.io.instant(at)
+        self.io.instant(self.opening.deadline()?)
     }
 
     /// The stream, to wait for it.

@@ -4,8 +4,8 @@ use std::io;
 
 use bytes::Buf;
 
-use super::error::Error;
-use super::io::{Io, Moved, is_blocked};
+use super::super::error::{Error, is_blocked};
+use super::io::{Io, Moved};
 use super::transport::Transport;
 use crate::close::CloseOutcome;
 use crate::connection::{Connection, State};

@@ -6,12 +6,10 @@ use std::time::Instant;
 
 use bytes::Buf;
 
+use super::super::error::is_blocked;
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::time::Timestamp;
-
-/// The usual size of a read, in bytes.
-pub(super) const READ_SIZE: usize = 16 * 1024;
 
 /// The most slices of one vectored write.
 const SLICES: usize = 16;
@@ -159,8 +157,3 @@ impl<S: Transport> Io<S> {
 
 type GetTimeout<S> = fn(&S) -> io::Result<Option<Duration>>;
 type SetTimeout<S> = fn(&S, Option<Duration>) -> io::Result<()>;
-
-/// Whether the stream only asks to be called again.
-pub(super) fn is_blocked(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}

@@ -39,7 +39,7 @@
 //! again. What was sent stays queued and leaves with a later call.
 //!
 //! Blocking both ways has its price: two peers that only send, each waiting for the other to read,
-//! wait for ever. [`WebSocket::receive`] takes turns with what is queued; a
+//! wait for ever. [`WebSocket::recv_event`] takes turns with what is queued; a
 //! [`send`](WebSocket::send) waits until all has left. Whoever sends a lot before receiving sets a
 //! write time-out.
 //!
@@ -48,7 +48,6 @@
 //! judged whenever the stream returns.
 
 mod end;
-mod error;
 mod io;
 mod transport;
 mod websocket;
@@ -57,15 +56,19 @@ mod websocket;
 mod client;
 #[cfg(feature = "handshake")]
 mod server;
+#[cfg(feature = "handshake")]
+mod step;
 
+pub use super::error::Error;
+#[cfg(feature = "handshake")]
+pub use super::error::{AcceptError, ConnectError};
 #[cfg(feature = "handshake")]
 pub use client::{ClientHandshake, Connector, connect};
-pub use error::Error;
-#[cfg(feature = "handshake")]
-pub use error::{AcceptError, ConnectError, Step};
 #[cfg(feature = "handshake")]
 pub use server::{
     Incoming, PendingRefusal, PendingRequest, Response, ServerHandshake, accept, read_request,
 };
+#[cfg(feature = "handshake")]
+pub use step::Step;
 pub use transport::{Plain, Transport};
 pub use websocket::{Messages, WebSocket};

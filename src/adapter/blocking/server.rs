@@ -1,25 +1,23 @@
 //! The server's opening handshake on a blocking stream.
 
 use alloc::vec::Vec;
-use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::error::{AcceptError, Step};
-use super::io::{Io, Moved, READ_SIZE, is_blocked};
+use super::super::READ_SIZE;
+use super::super::error::{AcceptError, Error, is_blocked};
+use super::super::opening::{self, REFUSE_TIMEOUT};
+use super::io::{Io, Moved};
+use super::step::Step;
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::config::Config;
-use crate::connection::Connection;
 use crate::handshake::server::{Acceptance, Handshake, Progress, Refusal, Request};
 use crate::handshake::{Limits, Rejection};
 use crate::time::Timestamp;
-
-/// How long a response may take to leave, and the client to end its direction after it.
-const RESPOND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Accepts any client's request, with the defaults and without a subprotocol.
 ///
@@ -169,16 +167,10 @@ impl<S: Transport> PendingRequest<S> {
         acceptance: Acceptance,
         config: Config,
     ) -> Result<WebSocket<S>, AcceptError> {
-        let accepted = self.request.accept(acceptance)?;
-        let mut connection = Connection::server(config);
-        #[cfg(feature = "deflate")]
-        {
-            connection = connection.with_deflate(accepted.deflate());
-        }
-        connection.queue_head(accepted.response());
+        let connection = opening::accept(&self.request, acceptance, config)?;
         let mut websocket = WebSocket::from_io(self.io, connection, self.rx);
         match websocket.flush() {
-            Err(super::Error::Io(error)) if !is_blocked(&error) => Err(error.into()),
+            Err(Error::Io(error)) if !is_blocked(&error) => Err(error.into()),
             _ => Ok(websocket),
         }
     }
@@ -244,7 +236,7 @@ impl<S: Transport> Response<S> {
     fn new(io: Io<S>, response: Vec<u8>) -> Self {
         Self {
             left: response.into(),
-            deadline: io.now().saturating_add(RESPOND_TIMEOUT),
+            deadline: io.now().saturating_add(REFUSE_TIMEOUT),
             is_shut_down: false,
             io,
         }

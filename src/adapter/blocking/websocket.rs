@@ -4,9 +4,10 @@ use core::time::Duration;
 use std::io;
 use std::time::Instant;
 
+use super::super::READ_SIZE;
+use super::super::error::{Error, is_blocked};
 use super::end::End;
-use super::error::Error;
-use super::io::{Io, Moved, READ_SIZE, is_blocked};
+use super::io::{Io, Moved};
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
@@ -33,7 +34,7 @@ const READS_PER_TURN: u32 = 64;
 /// A WebSocket connection over a blocking stream: sends and receives messages.
 ///
 /// Pongs, answers to Close frames and keep-alive pings leave while
-/// [`receive`](Self::receive) waits: keep receiving. See the [module](super) for time-outs and
+/// [`recv_event`](Self::recv_event) waits: keep receiving. See the [module](super) for time-outs and
 /// non-blocking streams.
 #[derive(Debug)]
 pub struct WebSocket<S> {
@@ -64,8 +65,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     /// The stream's, the peer's violation, or an end without a closing handshake.
-    pub fn receive(&mut self) -> Result<Option<Event<'_>>, Error> {
-        Ok(self.receive_with_connection()?.map(|(event, _)| event))
+    pub fn recv_event(&mut self) -> Result<Option<Event<'_>>, Error> {
+        Ok(self.recv_with_connection()?.map(|(event, _)| event))
     }
 
     /// Waits for the next event, and lends the connection with it: to answer without owning the
@@ -78,7 +79,7 @@ impl<S: Transport> WebSocket<S> {
     /// use sansocket::{Event, blocking};
     ///
     /// let mut echo = blocking::connect("ws://127.0.0.1:9001/")?;
-    /// while let Some((event, connection)) = echo.receive_with_connection()? {
+    /// while let Some((event, connection)) = echo.recv_with_connection()? {
     ///     match event {
     ///         Event::Text(text) => connection.send_text(&text)?,
     ///         Event::Binary(data) => connection.send_binary(&data)?,
@@ -89,10 +90,8 @@ impl<S: Transport> WebSocket<S> {
     /// ```
     ///
     /// # Errors
-    /// As for [`receive`](Self::receive).
-    pub fn receive_with_connection(
-        &mut self,
-    ) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
+    /// As for [`recv_event`](Self::recv_event).
+    pub fn recv_with_connection(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
         if !self.wait()? {
             return Ok(None);
         }
@@ -182,6 +181,19 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
+    /// Waits for the next message, owned; pings, pongs and chunks are left out. `None` is the end.
+    ///
+    /// # Errors
+    /// As for [`recv_event`](Self::recv_event).
+    pub fn recv(&mut self) -> Result<Option<Message>, Error> {
+        while let Some(event) = self.recv_event()? {
+            if let Some(message) = event.into_message() {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
     /// The messages to come, owned, up to the end; pings, pongs and the Close frame are left out.
     ///
     /// With [`Delivery::Chunks`](crate::Delivery::Chunks), the chunks are left out too.
@@ -243,7 +255,7 @@ impl<S: Transport> WebSocket<S> {
     /// ```no_run
     /// # let mut websocket = sansocket::blocking::connect("ws://127.0.0.1:9001/")?;
     /// websocket.close(sansocket::CloseCode::NORMAL)?;
-    /// while websocket.receive()?.is_some() {}
+    /// while websocket.recv_event()?.is_some() {}
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -294,7 +306,7 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
-    /// When [`receive`](Self::receive) is to be called again at the latest, be the stream ready or
+    /// When [`recv_event`](Self::recv_event) is to be called again at the latest, be the stream ready or
     /// not: the next deadline. For those who wait for a non-blocking stream themselves.
     pub fn next_deadline(&self) -> Option<Instant> {
         let at = self.end.connection.poll_timeout()?;
@@ -335,20 +347,13 @@ impl<S: Transport> Iterator for Messages<'_, S> {
     type Item = Result<Message, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.has_failed {
-            match self.websocket.receive() {
-                Ok(None) => return None,
-                Ok(Some(event)) => {
-                    if let Some(message) = event.into_message() {
-                        return Some(Ok(message));
-                    }
-                }
-                Err(error) => {
-                    self.has_failed = !error.is_blocked();
-                    return Some(Err(error));
-                }
-            }
+        if self.has_failed {
+            return None;
         }
-        None
+        let message = self.websocket.recv();
+        if let Err(error) = &message {
+            self.has_failed = !error.is_blocked();
+        }
+        message.transpose()
     }
 }

@@ -1,4 +1,4 @@
-//! The errors of blocking streams.
+//! The errors of all adapters.
 
 use core::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use crate::message::Message;
 #[cfg(feature = "handshake")]
 use crate::handshake::{BuildError, RequestError, ResponseError, UriError};
 
-/// Why a [`WebSocket`](super::WebSocket) could not go on.
+/// Why a WebSocket could not go on.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -27,10 +27,19 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether to just call again, when the stream is ready or at once if it has a time-out.
+    /// Whether to just call again, when the stream is ready or at once if it has a time-out: for
+    /// blocking and non-blocking streams of std.
     pub fn is_blocked(&self) -> bool {
-        matches!(self, Self::Io(error) if super::io::is_blocked(error))
+        matches!(self, Self::Io(error) if is_blocked(error))
     }
+}
+
+/// Whether the stream only asks to be called again.
+pub(super) fn is_blocked(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 impl fmt::Display for Error {
@@ -81,27 +90,6 @@ impl From<SendError<Message>> for Error {
     }
 }
 
-/// How far a handshake has come.
-#[cfg(feature = "handshake")]
-#[derive(Debug)]
-pub enum Step<T, H> {
-    /// It is done.
-    Done(T),
-    /// The stream gave `WouldBlock` or `TimedOut`: proceed again with this.
-    Blocked(H),
-}
-
-#[cfg(feature = "handshake")]
-impl<T, H> Step<T, H> {
-    /// The result, for streams that are expected to block: that they did not is an error.
-    pub(super) fn done(self) -> io::Result<T> {
-        match self {
-            Self::Done(done) => Ok(done),
-            Self::Blocked(_) => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
 /// Why there is no connection to a server.
 #[cfg(feature = "handshake")]
 #[derive(Debug)]
@@ -109,8 +97,7 @@ impl<T, H> Step<T, H> {
 pub enum ConnectError {
     /// The URI is none of a WebSocket.
     Uri(UriError),
-    /// `wss://` needs TLS: connect and wrap the stream yourself, then
-    /// [`Connector::handshake`](super::Connector::handshake).
+    /// `wss://` needs TLS: connect and wrap the stream yourself, then `Connector::handshake`.
     Secure,
     /// The request cannot be written.
     Build(BuildError),
