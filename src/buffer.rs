@@ -271,6 +271,34 @@ impl ReceiveBuffer {
             .saturating_add(self.assembly.capacity())
     }
 
+    /// Whether there is memory to read into.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn has_store(&self) -> bool {
+        self.store.capacity() > 0
+    }
+
+    /// Reads into this memory from here on, if there is none yet.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn put_store(&mut self, store: Vec<u8>) {
+        if !self.has_store() {
+            self.store = store;
+        }
+    }
+
+    /// Whether all bytes received are consumed, be they gathered for a message or not.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn is_read_out(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// The memory that was read into, and with it all that is unread.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn take_store(&mut self) -> Vec<u8> {
+        self.start = 0;
+        self.end = 0;
+        mem::take(&mut self.store)
+    }
+
     /// The bytes received and not yet consumed.
     #[inline]
     pub(crate) fn unread(&self) -> &[u8] {

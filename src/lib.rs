@@ -140,6 +140,12 @@ mod utf8;
 
 #[cfg(feature = "std")]
 pub use adapter::blocking;
+#[cfg(feature = "futures-io")]
+pub use adapter::futures_io;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+pub use adapter::poll;
+#[cfg(feature = "tokio")]
+pub use adapter::tokio;
 pub use buffer::ReceiveBuffer;
 pub use close::{CloseCode, CloseFrame, CloseOutcome, Timeout};
 pub use config::{Config, Delivery};

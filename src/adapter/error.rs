@@ -34,6 +34,14 @@ impl Error {
     }
 }
 
+/// A clean end is none of an error.
+pub(super) fn ended(outcome: Option<&CloseOutcome>) -> Result<(), Error> {
+    match outcome {
+        None | Some(CloseOutcome::Clean(_)) => Ok(()),
+        Some(outcome) => Err(Error::Ended(outcome.clone())),
+    }
+}
+
 /// Whether the stream only asks to be called again.
 pub(super) fn is_blocked(error: &io::Error) -> bool {
     matches!(

@@ -7,9 +7,19 @@
 pub mod blocking;
 #[cfg(feature = "std")]
 mod error;
+#[cfg(feature = "futures-io")]
+pub mod futures_io;
 #[cfg(all(feature = "std", feature = "handshake"))]
 mod opening;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+pub mod poll;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 /// The usual size of a read, in bytes.
 #[cfg(feature = "std")]
 const READ_SIZE: usize = 16 * 1024;
+
+/// The most slices of one vectored write.
+#[cfg(feature = "std")]
+const SLICES: usize = 16;

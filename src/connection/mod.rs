@@ -275,4 +275,10 @@ impl Connection {
         self.release_deflate();
         self.queue.release();
     }
+
+    /// The same for what is made anew in no time.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn release_queue(&mut self) {
+        self.queue.release();
+    }
 }

@@ -42,6 +42,31 @@ impl Connection {
         if let Err(error) = self.may_send_message(message.len()) {
             return Err(error.map(|()| message));
         }
+        self.queue_owned(message);
+        Ok(())
+    }
+
+    /// The same for who has seen that it [has room](Self::has_room) and must keep to that: the
+    /// message may then exceed the limit, once.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn send_regardless(&mut self, message: Message) -> Result<(), SendError<Message>> {
+        if let Err(error) = self.may_start_message() {
+            return Err(error.map(|()| message));
+        }
+        if !self.has_room() {
+            return Err(SendError::Full(message));
+        }
+        self.queue_owned(message);
+        Ok(())
+    }
+
+    /// Whether less waits for transmission than the limit allows.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn has_room(&self) -> bool {
+        self.queue.is_empty() || self.queue.len() < self.config.write_limit
+    }
+
+    fn queue_owned(&mut self, message: Message) {
         let (opcode, payload) = match message {
             Message::Text(text) => (Opcode::Text, Bytes::from(text)),
             Message::Binary(data) => (Opcode::Binary, data),
@@ -51,7 +76,6 @@ impl Connection {
         } else if !self.queue_compressed(opcode, &payload) {
             self.queue_large(opcode, payload);
         }
-        Ok(())
     }
 
     /// Command: queues a copy of a text message.
@@ -86,6 +110,17 @@ impl Connection {
     /// Should the compressor fail amid a message, that message cannot be completed: the connection is
     /// closed with 1011.
     pub fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), SendError> {
+        self.send_part(chunk, false)
+    }
+
+    /// The same for who has seen that there [is room](Self::may_queue), and has no other place for
+    /// the chunk: a pong may have come between.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn send_chunk_regardless(&mut self, chunk: Chunk<'_>) -> Result<(), SendError> {
+        self.send_part(chunk, true)
+    }
+
+    fn send_part(&mut self, chunk: Chunk<'_>, regardless: bool) -> Result<(), SendError> {
         let kind = match chunk.data {
             Data::Text(_) => Opcode::Text,
             Data::Binary(_) => Opcode::Binary,
@@ -99,7 +134,9 @@ impl Connection {
             Some(_) => return Err(SendError::MessageInProgress(())),
         };
         let payload = chunk.data.as_bytes();
-        self.may_queue(payload.len())?;
+        if !regardless {
+            self.may_queue(payload.len())?;
+        }
         self.queue_chunk(opcode, payload, chunk.last)?;
         self.outgoing.in_progress = (!chunk.last).then_some(kind);
         Ok(())
@@ -167,7 +204,7 @@ impl Connection {
 
     /// Whether a frame with `len` bytes of payload may be queued.
     #[inline]
-    fn may_queue(&self, len: usize) -> Result<(), SendError> {
+    pub(crate) fn may_queue(&self, len: usize) -> Result<(), SendError> {
         if !self.closing.may_send() {
             return Err(SendError::Closing(()));
         }

@@ -4,10 +4,9 @@ use std::io;
 
 use bytes::Buf;
 
-use super::super::error::{Error, is_blocked};
+use super::super::error::is_blocked;
 use super::io::{Io, Moved};
 use super::transport::Transport;
-use crate::close::CloseOutcome;
 use crate::connection::{Connection, State};
 use crate::time::Timestamp;
 
@@ -84,14 +83,6 @@ impl<S: Transport> End<S> {
                 Err(error) if is_blocked(&error) => return Err(error),
                 Err(_) => self.connection.receive_eof(),
             }
-        }
-    }
-
-    /// A clean end is none of an error.
-    pub(super) fn ended(&self) -> Result<bool, Error> {
-        match self.connection.outcome() {
-            None | Some(CloseOutcome::Clean(_)) => Ok(false),
-            Some(outcome) => Err(Error::Ended(outcome.clone())),
         }
     }
 }

@@ -6,13 +6,11 @@ use std::time::Instant;
 
 use bytes::Buf;
 
+use super::super::SLICES;
 use super::super::error::is_blocked;
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::time::Timestamp;
-
-/// The most slices of one vectored write.
-const SLICES: usize = 16;
 
 /// A time-out of the system may end this much before the deadline it was made for.
 const SLACK: Duration = Duration::from_millis(2);

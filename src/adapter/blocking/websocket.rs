@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use super::super::READ_SIZE;
-use super::super::error::{Error, is_blocked};
+use super::super::error::{Error, ended, is_blocked};
 use super::end::End;
 use super::io::{Io, Moved};
 use super::transport::Transport;
@@ -128,7 +128,7 @@ impl<S: Transport> WebSocket<S> {
             // A deadline may have passed meanwhile.
             if end.connection.outcome().is_some() {
                 end.finish()?;
-                return end.ended();
+                return ended(end.connection.outcome()).map(|()| false);
             }
             let mut deadline = end.connection.poll_timeout();
             if end.connection.queued() == 0 {

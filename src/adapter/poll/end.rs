@@ -1,0 +1,270 @@
+//! The poll loop: flush, receive, handle the time-outs, read.
+//!
+//! All state is the engine's, so that whatever polls may stop at any point and poll again later.
+
+use alloc::sync::Arc;
+use core::task::{Context, Poll, Waker, ready};
+use std::io::{self, ErrorKind};
+
+use bytes::Buf;
+
+use super::super::READ_SIZE;
+use super::super::error::{Error, ended};
+use super::io::Io;
+use super::spare;
+use super::transport::Transport;
+use super::wakers::{Role, Wakers};
+use crate::buffer::ReceiveBuffer;
+use crate::connection::{Connection, State};
+use crate::error::SendError;
+use crate::message::Message;
+#[cfg(feature = "deflate")]
+use {crate::time::Timestamp, core::time::Duration};
+
+/// After so long without a byte, a compressor without context is given back.
+#[cfg(feature = "deflate")]
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// All but the receive buffer, which events are lent from.
+pub(in super::super) struct End<T: Transport> {
+    pub(super) io: Io<T>,
+    pub(super) connection: Connection,
+    wakers: Arc<Wakers>,
+    /// Wakes both roles.
+    waker: Waker,
+    is_shut_down: bool,
+    /// When to give back compressors, unless bytes move before.
+    #[cfg(feature = "deflate")]
+    pause: Option<Timestamp>,
+}
+
+impl<T: Transport> End<T> {
+    pub(super) fn new(io: Io<T>, connection: Connection) -> Self {
+        let wakers = Arc::new(Wakers::default());
+        Self {
+            io,
+            connection,
+            waker: wakers.clone().into(),
+            wakers,
+            is_shut_down: false,
+            #[cfg(feature = "deflate")]
+            pause: None,
+        }
+    }
+
+    /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
+    #[inline]
+    pub(super) fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+        rx: &mut ReceiveBuffer,
+    ) -> Poll<Result<bool, Error>> {
+        if !self.connection.has_pong() && matches!(self.connection.ready(rx), Ok(true)) {
+            return Poll::Ready(Ok(true));
+        }
+        self.poll_more(cx, rx)
+    }
+
+    fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        rx: &mut ReceiveBuffer,
+    ) -> Poll<Result<bool, Error>> {
+        self.wakers.register(Role::Receive, cx);
+        loop {
+            if self.connection.has_pong() {
+                let _ = self.poll_transmit(Role::Receive);
+            }
+            match self.connection.ready(rx) {
+                Ok(true) => return Poll::Ready(Ok(true)),
+                Ok(false) => {}
+                Err(error) => {
+                    ready!(self.poll_finish(cx));
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+            // Nothing more has come: what is queued leaves now, many frames in one write. If the
+            // stream fails at that, what has come before may still be read.
+            self.handle_timeout();
+            let _ = self.poll_transmit(Role::Receive);
+            if self.connection.outcome().is_some() {
+                ready!(self.poll_finish(cx));
+                return Poll::Ready(ended(self.connection.outcome()).map(|()| false));
+            }
+            if self.poll_deadline() {
+                continue;
+            }
+            let size = self.connection.read_hint(rx, READ_SIZE);
+            match ready!(self.io.poll_read(cx, rx, size)) {
+                Ok(0) => self.connection.receive_eof(),
+                Ok(_) => self.on_moved(),
+                Err(error) => {
+                    self.connection.receive_eof();
+                    self.wakers.wake(Role::Send);
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        }
+    }
+
+    /// Ends the stream: what is queued leaves, our direction is shut down, and what still comes is
+    /// dropped until the peer has ended its own, or the deadline has come.
+    pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wakers.register(Role::Receive, cx);
+        // Whoever waits to send has nothing to wait for.
+        self.wakers.wake(Role::Send);
+        let mut dropped = ReceiveBuffer::new();
+        loop {
+            self.handle_timeout();
+            if let Poll::Ready(Err(_)) = self.poll_transmit(Role::Receive) {
+                self.connection.receive_eof();
+            }
+            if self.connection.wants_shutdown() && !self.is_shut_down {
+                // The stream is given up all the same if this fails.
+                let mut cx = Context::from_waker(&self.waker);
+                self.is_shut_down = self.io.transport.poll_shutdown(&mut cx).is_ready();
+            }
+            if self.connection.state() == State::Closed {
+                return Poll::Ready(());
+            }
+            if self.poll_deadline() {
+                continue;
+            }
+            if !self.connection.wants_read() {
+                return Poll::Pending;
+            }
+            match ready!(self.io.poll_read(cx, &mut dropped, READ_SIZE)) {
+                Ok(0) | Err(_) => self.connection.receive_eof(),
+                Ok(_) => dropped.discard(),
+            }
+            spare::drain(&mut dropped);
+        }
+    }
+
+    /// Waits until all that is queued has been written and flushed.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.wakers.register(Role::Send, cx);
+        loop {
+            self.handle_timeout();
+            if let Poll::Ready(result) = self.poll_transmit(Role::Send) {
+                return Poll::Ready(Ok(result?));
+            }
+            if !self.poll_deadline() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Waits until a command has been taken: it gives `false` as long as there is no room.
+    pub(super) fn poll_command(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut command: impl FnMut(&mut Connection) -> Result<bool, Error>,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            match command(&mut self.connection) {
+                Ok(true) => return Poll::Ready(Ok(())),
+                Ok(false) => {}
+                Err(error) => {
+                    // The answer to the peer's Close frame may wait.
+                    let _ = self.poll_transmit(Role::Send);
+                    return Poll::Ready(Err(error));
+                }
+            }
+            let queued = self.connection.queued();
+            match self.poll_flush(cx) {
+                Poll::Ready(result) => result?,
+                Poll::Pending if self.connection.queued() < queued => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Waits until the message has been taken out of its place.
+    pub(super) fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_command(cx, |connection| match message.take() {
+            None => Ok(true),
+            Some(taken) => match connection.send(taken) {
+                Ok(()) => Ok(true),
+                Err(SendError::Full(back)) => {
+                    *message = Some(back);
+                    Ok(false)
+                }
+                Err(error) => Err(error.into()),
+            },
+        })
+    }
+
+    /// Writes what is queued, as much as the stream takes.
+    fn poll_transmit(&mut self, role: Role) -> Poll<io::Result<()>> {
+        let mut cx = Context::from_waker(&self.waker);
+        let queued = self.connection.queued();
+        let mut result = self
+            .io
+            .poll_write_all(&mut cx, &mut self.connection.transmit());
+        if let Poll::Ready(Err(_)) = result {
+            // Nothing can leave any more.
+            self.connection.transmit().advance(usize::MAX);
+        } else if result.is_pending() && self.connection.state() == State::Closed {
+            result = Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
+        // Whom the other role's writes concern: one that waits for room, or to shut down.
+        if self.connection.queued() < queued {
+            self.on_moved();
+            match role {
+                Role::Receive => self.wakers.wake(Role::Send),
+                Role::Send if self.connection.state() != State::Open => {
+                    self.wakers.wake(Role::Receive);
+                }
+                Role::Send => {}
+            }
+        }
+        result
+    }
+
+    fn handle_timeout(&mut self) {
+        // Without a deadline there is no need to know the time.
+        if self.connection.poll_timeout().is_some() {
+            self.connection.handle_timeout(self.io.now());
+        }
+    }
+
+    /// Gives back what a waiting connection does not need, and watches the next deadline; gives
+    /// whether it has come.
+    fn poll_deadline(&mut self) -> bool {
+        self.connection.release_queue();
+        let deadline = self.connection.poll_timeout();
+        #[cfg(feature = "deflate")]
+        let deadline = self.with_pause(deadline);
+        let mut cx = Context::from_waker(&self.waker);
+        self.io.has_come(&mut cx, deadline)
+    }
+
+    /// Compressors are large, and take a while to make: a pause decides whether to keep one.
+    #[cfg(feature = "deflate")]
+    fn with_pause(&mut self, deadline: Option<Timestamp>) -> Option<Timestamp> {
+        if !self.connection.has_spare_codec() {
+            return deadline;
+        }
+        let now = self.io.now();
+        let pause = *self.pause.get_or_insert(now.saturating_add(PAUSE));
+        if pause <= now {
+            self.pause = None;
+            self.connection.release();
+            return deadline;
+        }
+        Some(deadline.map_or(pause, |deadline| deadline.min(pause)))
+    }
+
+    /// Bytes have come or left.
+    fn on_moved(&mut self) {
+        #[cfg(feature = "deflate")]
+        {
+            self.pause = None;
+        }
+    }
+}

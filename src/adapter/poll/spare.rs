@@ -1,0 +1,41 @@
+//! A receive buffer's memory for whoever reads on this thread.
+//!
+//! Each connection needs room to read into while it is polled, and none while it waits: so the
+//! connections of a thread share one piece of it. Who has bytes left to consume keeps it.
+
+use alloc::vec::Vec;
+use core::cell::Cell;
+use std::thread_local;
+
+use super::super::READ_SIZE;
+use crate::buffer::ReceiveBuffer;
+
+/// No more than this stays with a thread, in bytes: four usual reads.
+const KEEP: usize = 4 * READ_SIZE;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Gives an empty buffer the thread's memory to read into.
+pub(super) fn fill(rx: &mut ReceiveBuffer) {
+    if rx.has_store() {
+        return;
+    }
+    // While the thread ends there is none, and the buffer allocates.
+    if let Ok(store) = SPARE.try_with(Cell::take) {
+        rx.put_store(store);
+    }
+}
+
+/// Takes the memory in which nothing is left, some of it for the thread.
+pub(super) fn drain(rx: &mut ReceiveBuffer) {
+    if !rx.is_read_out() {
+        return;
+    }
+    let store = rx.take_store();
+    if store.capacity() > 0 && store.capacity() <= KEEP {
+        let _ = SPARE.try_with(|spare| spare.set(store));
+    }
+    rx.release();
+}

@@ -1,0 +1,109 @@
+//! `Stream` and `Sink`.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use super::super::error::Error;
+use super::commands::Sender;
+use super::end::End;
+use super::split::{ReceiveHalf, SendHalf};
+use super::transport::Transport;
+use super::websocket::WebSocket;
+use crate::buffer::ReceiveBuffer;
+use crate::close::CloseCode;
+use crate::connection::State;
+use crate::message::Message;
+
+/// The next message; `has_failed` remembers that the last item was an error.
+fn poll_next<T: Transport>(
+    end: &mut End<T>,
+    rx: &mut ReceiveBuffer,
+    has_failed: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Message, Error>>> {
+    if *has_failed {
+        return Poll::Ready(None);
+    }
+    loop {
+        let error = match ready!(end.poll_ready(cx, rx)) {
+            Ok(false) => return Poll::Ready(None),
+            Ok(true) => match end.connection.lend(rx) {
+                Ok(event) => match event.and_then(|event| event.into_message()) {
+                    Some(message) => return Poll::Ready(Some(Ok(message))),
+                    None => continue,
+                },
+                // To be ready again gives the same error, once the stream has been ended.
+                Err(_) => continue,
+            },
+            Err(error) => error,
+        };
+        *has_failed = true;
+        return Poll::Ready(Some(Err(error)));
+    }
+}
+
+impl<T: Transport + Unpin> Stream for WebSocket<T> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self {
+            end,
+            rx,
+            has_failed,
+        } = self.get_mut();
+        poll_next(end, rx, has_failed, cx)
+    }
+}
+
+impl<T: Transport + Unpin> Stream for ReceiveHalf<T> {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self {
+            shared,
+            rx,
+            has_failed,
+        } = self.get_mut();
+        poll_next(&mut shared.lock(), rx, has_failed, cx)
+    }
+}
+
+macro_rules! sink {
+    ($sender:ident) => {
+        impl<T: Transport + Unpin> Sink<Message> for $sender<T> {
+            type Error = Error;
+
+            fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+                // What cannot be sent at all is for `start_send` to say, which gives it back.
+                self.get_mut().with_end(|end| {
+                    end.poll_command(cx, |connection| {
+                        Ok(connection.has_room() || connection.state() != State::Open)
+                    })
+                })
+            }
+
+            fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+                self.get_mut()
+                    .with_end(|end| Ok(end.connection.send_regardless(message)?))
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+                self.get_mut().with_end(|end| end.poll_flush(cx))
+            }
+
+            fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+                self.get_mut().with_end(|end| {
+                    // A closing handshake that has begun is what was asked for.
+                    let _ = end.connection.close(CloseCode::NORMAL);
+                    end.poll_flush(cx)
+                })
+            }
+        }
+    };
+}
+
+sink!(WebSocket);
+sink!(SendHalf);

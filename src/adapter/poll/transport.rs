@@ -1,0 +1,62 @@
+//! What an adapter gives: a stream, and a clock.
+
+use core::future::Future;
+use core::task::{Context, Poll};
+use std::io::{self, IoSlice};
+use std::time::Instant;
+
+/// An async byte stream with the clock of its runtime.
+///
+/// Its methods do what those of tokio's and futures-io's traits do. Reads register the waker of one
+/// task, and writes that of one task, which may be another.
+pub trait Transport {
+    /// The stream as its owner knows it.
+    type Stream;
+
+    /// A future that is over at a certain moment.
+    type Sleep: Future;
+
+    /// Reads into `room` and gives how many bytes that was; none for the end of the stream.
+    ///
+    /// # Errors
+    /// The stream's.
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes from these slices, in order, and gives how many bytes that was. To write only from the
+    /// first of them that is not empty will do.
+    ///
+    /// # Errors
+    /// The stream's.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Flushes what the stream has buffered.
+    ///
+    /// # Errors
+    /// The stream's.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends our direction, so that the peer reads the end of the stream.
+    ///
+    /// # Errors
+    /// The stream's.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// The moment it is.
+    fn now(&self) -> Instant;
+
+    /// Sleeps until a moment.
+    fn sleep_until(&self, at: Instant) -> Self::Sleep;
+
+    /// The stream.
+    fn stream(&self) -> &Self::Stream;
+
+    /// The stream.
+    fn stream_mut(&mut self) -> &mut Self::Stream;
+
+    /// The stream alone.
+    fn into_stream(self) -> Self::Stream;
+}

@@ -1,0 +1,159 @@
+//! The client's opening handshake on a stream of tokio.
+
+use core::time::Duration;
+use std::io::{self, ErrorKind};
+
+use ::tokio::io::{AsyncRead, AsyncWrite};
+use ::tokio::net::{TcpStream, lookup_host};
+use ::tokio::time::{Instant, timeout_at};
+
+use super::super::error::ConnectError;
+use super::super::poll;
+use super::{Tokio, WebSocket};
+use crate::config::Config;
+use crate::handshake::client;
+
+/// Connects to a `ws://` URI with the defaults. See [`Connector`] for all that can be chosen.
+///
+/// # Cancel safety
+/// Dropped before it was done, there is no connection.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
+    let request = client::Request::new(uri.parse()?);
+    let (websocket, _response) = Connector::new().connect(request).await?;
+    Ok(websocket)
+}
+
+/// Connects as a client: what is asked for is the [`client::Request`]'s, what the connection may
+/// take is the [`Config`]'s.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sansocket::Config;
+/// use sansocket::handshake::client;
+/// use sansocket::tokio::Connector;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let request = client::Request::new("ws://127.0.0.1:9001/chat".parse()?).subprotocol("chat");
+/// let connector = Connector::new()
+///     .config(Config::new().max_message_size(1024 * 1024))
+///     .connect_timeout(Duration::from_secs(3));
+/// let (websocket, response) = connector.connect(request).await?;
+/// assert_eq!(response.subprotocol(), Some("chat"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Connector {
+    config: Config,
+    connect_timeout: Duration,
+}
+
+impl Connector {
+    /// The defaults of [`Config`], and 10 seconds to connect.
+    pub const fn new() -> Self {
+        Self {
+            config: Config::new(),
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// The limits and deadlines of the connection.
+    #[must_use]
+    pub const fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How long connecting may take over all addresses that the name has. The handshake's own time
+    /// is in [`client::Request::limits`].
+    #[must_use]
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Connects over TCP, with `TCP_NODELAY`, trying all addresses that the name has, and does the
+    /// opening handshake.
+    ///
+    /// # Cancel safety
+    /// Dropped before it was done, there is no connection.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]. With a refusal, its body has been received as far as it came.
+    pub async fn connect(
+        &self,
+        request: client::Request,
+    ) -> Result<(WebSocket<TcpStream>, client::Response), ConnectError> {
+        if request.uri().is_secure() {
+            return Err(ConnectError::Secure);
+        }
+        let stream = self
+            .connect_tcp(request.uri().host(), request.uri().port())
+            .await?;
+        self.handshake(request, stream).await
+    }
+
+    /// Does the opening handshake on a stream that is connected already: through TLS or a proxy,
+    /// say.
+    ///
+    /// # Cancel safety
+    /// Dropped before it was done, the stream is closed.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn handshake<S>(
+        &self,
+        request: client::Request,
+        stream: S,
+    ) -> Result<(WebSocket<S>, client::Response), ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        poll::handshake(Tokio(stream), request, self.config.clone()).await
+    }
+
+    async fn connect_tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let deadline = Instant::now().checked_add(self.connect_timeout);
+        let addresses = before(deadline, lookup_host((host, port))).await?;
+        let mut addresses = addresses.collect::<alloc::vec::Vec<_>>().into_iter();
+        let mut result = Err(ErrorKind::NotFound.into());
+        while let Some(address) = addresses.next() {
+            // Each address gets its share of the time that is left.
+            let now = Instant::now();
+            let shares = u32::try_from(addresses.len())
+                .unwrap_or(u32::MAX)
+                .saturating_add(1);
+            let share = deadline.and_then(|deadline| {
+                let left = deadline.saturating_duration_since(now);
+                now.checked_add(left.checked_div(shares).unwrap_or_default())
+            });
+            result = before(share, TcpStream::connect(address)).await;
+            if let Ok(stream) = &result {
+                stream.set_nodelay(true)?;
+                break;
+            }
+        }
+        result
+    }
+}
+
+/// A deadline too far to be told is none.
+async fn before<R>(
+    deadline: Option<Instant>,
+    future: impl Future<Output = io::Result<R>>,
+) -> io::Result<R> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, future).await?,
+        None => future.await,
+    }
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
