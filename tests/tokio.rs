@@ -2,9 +2,7 @@
 #![cfg(all(feature = "tokio", feature = "handshake"))]
 
 use futures_util::{SinkExt, StreamExt};
-use sansocket::tokio::{
-    ConnectError, Connector, Incoming, WebSocket, accept, connect, read_request,
-};
+use sansocket::tokio::{accept, connect};
 use sansocket::{CloseCode, CloseFrame, CloseOutcome, Message};
 use tokio::net::TcpListener;
 
