@@ -29,6 +29,10 @@ pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
 /// Connects as a client: what is asked for is the [`client::Request`]'s, what the connection may
 /// take is the [`Config`]'s.
 ///
+/// A redirect is not followed but reported as
+/// [`ResponseError::Refused`](crate::handshake::ResponseError::Refused), with its `Location`. Nor is
+/// a proxy looked for: connect through it, then [`handshake`](Self::handshake).
+///
 /// ```no_run
 /// use std::time::Duration;
 /// use sansocket::Config;
