@@ -160,7 +160,7 @@ pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
 
 /// Compiles the programs of the README.
-#[cfg(all(doctest, feature = "std", feature = "handshake"))]
+#[cfg(all(doctest, feature = "tokio", feature = "handshake"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
@@ -168,3 +168,8 @@ struct Readme;
 #[cfg(all(doctest, feature = "deflate", feature = "handshake"))]
 #[doc = include_str!("../docs/COMPRESSION.md")]
 struct Compression;
+
+/// Compiles the programs of the page for those who come from another crate.
+#[cfg(all(doctest, feature = "tokio", feature = "handshake"))]
+#[doc = include_str!("../docs/MIGRATING.md")]
+struct Migrating;
