@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Instant;
 
-use super::super::READ_SIZE;
 use super::super::error::{ConnectError, is_blocked};
 use super::super::opening::{ClientOpening, Opened};
 use super::io::{Io, Moved};
@@ -172,7 +171,7 @@ impl<S: Transport> ClientHandshake<S> {
             let moved = if connection.queued() > 0 {
                 self.io.write(&mut connection.transmit(), deadline)
             } else {
-                self.io.read(&mut self.rx, READ_SIZE, deadline)
+                self.io.flush_and_read(&mut self.rx, deadline)
             };
             match moved {
                 Ok(Moved::Bytes(1..) | Moved::Deadline) => {}
