@@ -7,14 +7,15 @@ mod compression;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
-use std::net::TcpStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use compression::Compression;
-use sansocket::blocking::{ConnectError, Connector, Error as WebSocketError, WebSocket};
+use sansocket::blocking::{
+    ConnectError, Connector, Error as WebSocketError, MaybeTlsStream, WebSocket,
+};
 use sansocket::handshake::client::Request;
 use sansocket::handshake::{Limits, ResponseError, UriError, WsUri};
 use sansocket::{CloseCode, CloseOutcome, Config, Event, Message, SendError, State};
@@ -113,7 +114,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn connect(options: &Options) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
+fn connect(options: &Options) -> Result<WebSocket<MaybeTlsStream>, Box<dyn Error>> {
     let config = Config::new()
         .max_frame_size(options.max_message_size)
         .max_message_size(options.max_message_size);
@@ -131,8 +132,8 @@ fn connect(options: &Options) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
         Some(subprotocol) => eprintln!("connected, subprotocol {subprotocol}"),
         None => eprintln!("connected"),
     }
-    websocket.stream().set_read_timeout(Some(TICK))?;
-    websocket.stream().set_write_timeout(Some(TICK))?;
+    websocket.stream().tcp().set_read_timeout(Some(TICK))?;
+    websocket.stream().tcp().set_write_timeout(Some(TICK))?;
     Ok(websocket)
 }
 
@@ -171,7 +172,7 @@ fn read_lines() -> Receiver<Line> {
 
 /// Sends the lines and prints the messages until the connection has ended.
 fn talk(
-    websocket: &mut WebSocket<TcpStream>,
+    websocket: &mut WebSocket<MaybeTlsStream>,
     lines: &Receiver<Line>,
     count: Option<u64>,
 ) -> Result<(), Box<dyn Error>> {

@@ -9,6 +9,8 @@ pub mod blocking;
 mod error;
 #[cfg(all(feature = "std", feature = "handshake"))]
 mod opening;
+#[cfg(feature = "rustls-no-provider")]
+mod tls;
 
 /// The usual size of a read, in bytes.
 #[cfg(feature = "std")]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Buf;
 
+#[cfg(feature = "handshake")]
 use super::super::READ_SIZE;
 use super::super::error::is_blocked;
 use super::transport::{SLACK, Transport};
@@ -108,6 +109,7 @@ impl<S: Transport> Io<S> {
     }
 
     /// Flushes, then reads once: for handshakes, which write and read in turn.
+    #[cfg(feature = "handshake")]
     pub(super) fn flush_and_read(
         &mut self,
         rx: &mut ReceiveBuffer,
