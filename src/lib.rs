@@ -115,6 +115,8 @@
 //! | `std` | yes | [`blocking`] streams, [`OsMaskKeys`], vectored writes, faster UTF-8 checks |
 //! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
 //! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust; its library needs std |
+//! | `rustls` | no | `wss://` for clients, with webpki's roots and ring; rustls streams for servers |
+//! | `rustls-no-provider` | no | the same, with the cryptography that the process has installed |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
