@@ -11,10 +11,9 @@ mod compression;
 use std::error::Error;
 
 use compression::Compression;
-use sansocket::blocking::{Connector, WebSocket};
+use sansocket::blocking::{Connector, MaybeTlsStream, WebSocket};
 use sansocket::handshake::client::Request;
 use sansocket::{Config, Message};
-use std::net::TcpStream;
 
 /// The suite's largest messages have 16 MiB.
 const MAX_MESSAGE: u64 = 64 * 1024 * 1024;
@@ -53,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn connect(url: &str) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
+fn connect(url: &str) -> Result<WebSocket<MaybeTlsStream>, Box<dyn Error>> {
     let config = Config::new()
         .max_frame_size(MAX_MESSAGE)
         .max_message_size(MAX_MESSAGE);

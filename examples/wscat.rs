@@ -3,21 +3,25 @@
 
 #[path = "common/compression.rs"]
 mod compression;
+#[path = "common/tls.rs"]
+mod tls;
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
-use std::net::TcpStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use compression::Compression;
-use sansocket::blocking::{ConnectError, Connector, Error as WebSocketError, WebSocket};
+use sansocket::blocking::{
+    ConnectError, Connector, Error as WebSocketError, MaybeTlsStream, WebSocket,
+};
 use sansocket::handshake::client::Request;
 use sansocket::handshake::{Limits, ResponseError, UriError, WsUri};
 use sansocket::{CloseCode, CloseOutcome, Config, Event, Message, SendError, State};
+use tls::Trust;
 
 const USAGE: &str = "\
 usage: wscat URL [OPTIONS]
@@ -29,6 +33,8 @@ usage: wscat URL [OPTIONS]
   --origin ORIGIN            send an origin
   --max-message-size BYTES   the largest message taken (16 MiB)
   --timeout SECONDS          for connecting, and again for the handshake (10)
+  --ca FILE                  trust the certificates in this PEM file alone, for wss://
+  --insecure                 trust any certificate, for wss:// to a server under test
   --no-deflate               no compression (on by default, with the feature `deflate`)
   --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
   --server-no-context-takeover, --client-no-context-takeover    forget the window per message
@@ -58,6 +64,7 @@ struct Options {
     count: Option<u64>,
     max_message_size: u64,
     timeout: Duration,
+    trust: Trust,
 }
 
 fn main() -> ExitCode {
@@ -113,13 +120,14 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn connect(options: &Options) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
+fn connect(options: &Options) -> Result<WebSocket<MaybeTlsStream>, Box<dyn Error>> {
     let config = Config::new()
         .max_frame_size(options.max_message_size)
         .max_message_size(options.max_message_size);
     let connector = Connector::new()
         .config(config)
         .connect_timeout(options.timeout);
+    let connector = options.trust.apply(connector)?;
     let connected = connector.connect(options.request.clone());
     let (websocket, response) = connected.inspect_err(|error| {
         if let ConnectError::Response(ResponseError::Refused(refused)) = error {
@@ -131,8 +139,8 @@ fn connect(options: &Options) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
         Some(subprotocol) => eprintln!("connected, subprotocol {subprotocol}"),
         None => eprintln!("connected"),
     }
-    websocket.stream().set_read_timeout(Some(TICK))?;
-    websocket.stream().set_write_timeout(Some(TICK))?;
+    websocket.stream().tcp().set_read_timeout(Some(TICK))?;
+    websocket.stream().tcp().set_write_timeout(Some(TICK))?;
     Ok(websocket)
 }
 
@@ -171,7 +179,7 @@ fn read_lines() -> Receiver<Line> {
 
 /// Sends the lines and prints the messages until the connection has ended.
 fn talk(
-    websocket: &mut WebSocket<TcpStream>,
+    websocket: &mut WebSocket<MaybeTlsStream>,
     lines: &Receiver<Line>,
     count: Option<u64>,
 ) -> Result<(), Box<dyn Error>> {
@@ -213,7 +221,7 @@ fn talk(
         if websocket.connection().state() == State::Open {
             let answered = received >= sent || last_heard.elapsed() > PATIENCE;
             // Closing has a deadline, which is not for the lines that still wait.
-            let all_sent = input_ended && websocket.connection().queued() == 0;
+            let all_sent = input_ended && !websocket.wants_write();
             if enough || all_sent && answered && count.is_none() {
                 websocket.close(CloseCode::NORMAL)?;
             }
@@ -262,6 +270,7 @@ impl Options {
         let mut max_message_size = 16 * 1024 * 1024;
         let mut timeout = Duration::from_secs(10);
         let mut compression = Compression::new();
+        let mut trust = Trust::default();
         let mut args = lexopt::Parser::from_env();
         while let Some(arg) = args.next()? {
             match arg {
@@ -279,7 +288,7 @@ impl Options {
                 Short('h') | Long("help") => return Ok(None),
                 Long(option) => {
                     let option = option.to_string();
-                    if !compression.take(&option, &mut args)? {
+                    if !compression.take(&option, &mut args)? && !trust.take(&option, &mut args)? {
                         return Err(format!("unknown option --{option}").into());
                     }
                 }
@@ -292,7 +301,7 @@ impl Options {
             .ok_or("a URL is missing")?
             .parse()
             .map_err(|error: UriError| error.to_string())?;
-        if uri.is_secure() {
+        if uri.is_secure() && !cfg!(feature = "rustls") {
             return Err(ConnectError::Secure.to_string().into());
         }
         let mut request = Request::new(uri).limits(Limits::new().timeout(Some(timeout)));
@@ -316,6 +325,7 @@ impl Options {
             count,
             max_message_size,
             timeout,
+            trust,
         }))
     }
 }

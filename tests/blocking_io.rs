@@ -6,7 +6,7 @@ mod common;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Side, complete_frames, data, frames, text};
 use sansocket::blocking::{Error, Transport, WebSocket};
@@ -33,6 +33,9 @@ struct Scripted {
     reads: VecDeque<Does>,
     writes: VecDeque<Does>,
     written: Vec<u8>,
+    /// Writes go to here, and move on with a flush: with these failures, in turn, first.
+    held_back: Vec<u8>,
+    flushes: Option<VecDeque<ErrorKind>>,
     read_timeout: Timeout,
     write_timeout: Timeout,
 }
@@ -85,12 +88,21 @@ impl Write for Scripted {
             Some(Gives(_)) => panic!("a write gives nothing"),
             None => from.len(),
         };
-        self.written.extend_from_slice(&from[..n]);
+        match self.flushes {
+            Some(_) => self.held_back.extend_from_slice(&from[..n]),
+            None => self.written.extend_from_slice(&from[..n]),
+        }
         Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self.flushes.as_mut().and_then(VecDeque::pop_front) {
+            Some(kind) => Err(kind.into()),
+            None => {
+                self.written.append(&mut self.held_back);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -109,6 +121,10 @@ impl Transport for Scripted {
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.write_timeout.set(timeout)
+    }
+
+    fn flush_before(&mut self, _: Option<Instant>) -> io::Result<()> {
+        self.flush()
     }
 }
 
@@ -369,4 +385,49 @@ fn the_answer_to_a_close_frame_leaves_though_only_receiving_goes_on() {
     let (frames, rest) = complete_frames(&server.stream().written);
     assert_eq!((frames.len(), rest), (1, &[][..]));
     assert_eq!(server.stream().written, b"\x88\x02\x03\xe8");
+}
+
+#[test]
+fn a_stream_that_holds_bytes_back_is_flushed() {
+    let mut server = server([Gives(Side::Server.ping(b"1"))], []);
+    server.stream_mut().flushes = Some([ErrorKind::WouldBlock; 2].into());
+    server.send("hi").unwrap();
+    assert_eq!(server.stream().written, b"");
+    assert_eq!(server.connection().queued(), 0);
+    assert!(server.wants_write());
+    assert!(matches!(server.recv_event(), Ok(Some(Event::Ping(b"1")))));
+    assert!(server.recv_event().unwrap_err().is_blocked());
+    assert_eq!(server.stream().written, b"\x81\x02hi\x8a\x011");
+    assert!(!server.wants_write());
+}
+
+#[cfg(feature = "handshake")]
+#[test]
+fn handshakes_flush_a_stream_that_holds_bytes_back() {
+    use sansocket::blocking::{Connector, Incoming, Step, read_request};
+    use sansocket::handshake::{Limits, client::Request};
+
+    // Each ends for want of an answer: what has been written by then is looked at.
+    let stream = || Scripted {
+        flushes: Some(VecDeque::new()),
+        ..Scripted::default()
+    };
+    let request = Request::new("ws://example.com/".parse().unwrap());
+    let client = Connector::new().handshake(request, stream()).unwrap();
+    let Step::Blocked(client) = client.proceed().unwrap() else {
+        panic!("done");
+    };
+    assert!(client.stream().written.ends_with(b"\r\n\r\n"));
+
+    let mut stream = stream();
+    stream
+        .reads
+        .push_back(Gives(b"GET / HTTP/1.0\r\n\r\n".to_vec()));
+    let Incoming::Refused(refused) = read_request(stream, Limits::new()).unwrap() else {
+        panic!("not refused");
+    };
+    let Step::Blocked(refused) = refused.answer().unwrap() else {
+        panic!("done");
+    };
+    assert!(refused.stream().written.starts_with(b"HTTP/1.1 4"));
 }

@@ -4,6 +4,7 @@
 
 #[path = "../common/compression.rs"]
 mod compression;
+mod tls;
 
 use std::error::Error;
 use std::io;
@@ -15,10 +16,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use compression::Compression;
-use sansocket::blocking::{self, Incoming, Response, ServerHandshake, Step, WebSocket};
+use sansocket::blocking::{self, Incoming, Response, ServerHandshake, Step, Transport, WebSocket};
 use sansocket::handshake::server::Acceptance;
 use sansocket::handshake::{Limits, OriginAllowList, Rejection, RequestError};
 use sansocket::{CloseCode, CloseFrame, Config, Event, Message, SendError, State};
+use tls::Tls;
 
 const USAGE: &str = "\
 usage: echo_server [OPTIONS]
@@ -28,13 +30,14 @@ usage: echo_server [OPTIONS]
   --max-connections N        more are answered with 503 (1000)
   --subprotocol NAME         a subprotocol to accept; may be repeated
   --allow-origin ORIGIN      an origin to accept, all if none is given; may be repeated
+  --cert FILE, --key FILE    serve wss:// with this chain of certificates and its key, in PEM
   --no-deflate               no compression (on by default, with the feature `deflate`)
   --server-max-window-bits N, --client-max-window-bits N        8 to 15 (15)
   --server-no-context-takeover, --client-no-context-takeover    forget the window per message
   --help                     print this
 
 Ctrl-C closes every connection with 1001 first; a second one does not wait for that.
-Exit status: 0 after Ctrl-C, 64 for wrong arguments, 1 if it cannot listen, 130 after a second Ctrl-C.
+Exit status: 0 after Ctrl-C, 64 for wrong arguments, 1 if it cannot listen or read the certificate, 130 after a second Ctrl-C.
 ";
 
 const PAGE: &str = include_str!("page.html");
@@ -56,6 +59,7 @@ struct Options {
     /// `None` accepts all.
     origins: Option<OriginAllowList>,
     compression: Compression,
+    tls: tls::Files,
 }
 
 impl Options {
@@ -69,6 +73,7 @@ impl Options {
             subprotocols: Vec::new(),
             origins: None,
             compression: Compression::new(),
+            tls: tls::Files::default(),
         };
         let mut origins = Vec::new();
         let mut args = lexopt::Parser::from_env();
@@ -85,13 +90,16 @@ impl Options {
                 }
                 Long(option) => {
                     let option = option.to_string();
-                    if !options.compression.take(&option, &mut args)? {
+                    let is_known = options.compression.take(&option, &mut args)?
+                        || options.tls.take(&option, &mut args)?;
+                    if !is_known {
                         return Err(format!("unknown option --{option}").into());
                     }
                 }
                 _ => return Err(arg.unexpected()),
             }
         }
+        options.tls.check()?;
         if !origins.is_empty() {
             let list = OriginAllowList::new(origins.iter().map(String::as_str))
                 .map_err(|error| format!("--allow-origin: {error}"))?;
@@ -104,6 +112,8 @@ impl Options {
 struct Server {
     config: Config,
     compression: Compression,
+    /// `None` for `ws://`.
+    tls: Option<Tls>,
     subprotocols: Vec<String>,
     /// `None` accepts all.
     origins: Option<OriginAllowList>,
@@ -120,11 +130,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             exit(64);
         }
     };
+    let tls = options.tls.load()?;
+    let s = if tls.is_some() { "s" } else { "" };
     let listener = TcpListener::bind(options.addr)?;
-    println!("listening on ws://{}", listener.local_addr()?);
-    println!("try it in a browser: http://{}/", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on ws{s}://{addr}");
+    println!("try it in a browser: http{s}://{addr}/");
 
-    let server = Arc::new(Server::new(options));
+    let server = Arc::new(Server::new(options, tls));
     let handler = server.clone();
     ctrlc::set_handler(move || handler.shut_down())?;
 
@@ -141,7 +154,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         // A thread that cannot be started drops the connection, not the server.
         let _ = thread::Builder::new().spawn(move || {
-            if let Err(error) = guard.server.serve(stream, guard.number) {
+            if let Err(error) = guard.server.take(stream, guard.number) {
                 eprintln!("{error}");
             }
         });
@@ -170,7 +183,7 @@ impl Drop for Guard {
 }
 
 impl Server {
-    fn new(options: Options) -> Self {
+    fn new(options: Options, tls: Option<Tls>) -> Self {
         let config = Config::new()
             .max_frame_size(options.max_message_size)
             .max_message_size(options.max_message_size)
@@ -178,6 +191,7 @@ impl Server {
         Self {
             config,
             compression: options.compression,
+            tls,
             subprotocols: options.subprotocols,
             origins: options.origins,
             max_connections: options.max_connections,
@@ -186,10 +200,17 @@ impl Server {
         }
     }
 
-    fn serve(&self, stream: TcpStream, number: usize) -> Result<(), Box<dyn Error>> {
+    fn take(&self, stream: TcpStream, number: usize) -> Result<(), Box<dyn Error>> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TICK))?;
         stream.set_write_timeout(Some(TICK))?;
+        match &self.tls {
+            Some(tls) => self.serve(tls::wrap(tls, stream)?, number),
+            None => self.serve(stream, number),
+        }
+    }
+
+    fn serve(&self, stream: impl Transport, number: usize) -> Result<(), Box<dyn Error>> {
         match self.handshake(stream, number)? {
             Some(websocket) => self.echo(websocket),
             None => Ok(()),
@@ -197,11 +218,11 @@ impl Server {
     }
 
     /// Decides on the request; `None` if it has been answered with anything but a WebSocket.
-    fn handshake(
+    fn handshake<S: Transport>(
         &self,
-        stream: TcpStream,
+        stream: S,
         number: usize,
-    ) -> Result<Option<WebSocket<TcpStream>>, Box<dyn Error>> {
+    ) -> Result<Option<WebSocket<S>>, Box<dyn Error>> {
         let mut handshake = ServerHandshake::new(stream, Limits::new());
         let incoming = loop {
             match handshake.proceed()? {
@@ -253,7 +274,7 @@ impl Server {
         Ok(Some(pending.accept(acceptance, self.config.clone())?))
     }
 
-    fn echo(&self, mut websocket: WebSocket<TcpStream>) -> Result<(), Box<dyn Error>> {
+    fn echo(&self, mut websocket: WebSocket<impl Transport>) -> Result<(), Box<dyn Error>> {
         // An answer that waits until the client has read enough of those before it.
         let mut waiting: Option<Message> = None;
         loop {
@@ -315,7 +336,7 @@ impl Server {
 }
 
 /// Waits until a response has left and the client has ended the stream, or its time is over.
-fn finish(mut step: Step<(), Response<TcpStream>>) -> io::Result<()> {
+fn finish(mut step: Step<(), Response<impl Transport>>) -> io::Result<()> {
     while let Step::Blocked(response) = step {
         step = response.proceed()?;
     }

@@ -105,7 +105,8 @@ impl From<SendError<Message>> for Error {
 pub enum ConnectError {
     /// The URI is none of a WebSocket.
     Uri(UriError),
-    /// `wss://` needs TLS: connect and wrap the stream yourself, then `Connector::handshake`.
+    /// `wss://` needs TLS: the feature `rustls`, or a stream of your own that goes in by
+    /// `Connector::handshake`.
     Secure,
     /// The request cannot be written.
     Build(BuildError),
@@ -120,7 +121,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Uri(error) => error.fmt(f),
-            Self::Secure => f.write_str("wss:// needs a TLS stream, which is not built in here"),
+            Self::Secure => f.write_str("wss:// needs TLS: enable the feature `rustls`"),
             Self::Build(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Response(error) => error.fmt(f),

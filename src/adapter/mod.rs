@@ -13,6 +13,8 @@ pub mod futures_io;
 mod opening;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub mod poll;
+#[cfg(feature = "rustls-no-provider")]
+mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

@@ -1,26 +1,30 @@
 //! The client's opening handshake on a blocking stream.
 
+#[cfg(feature = "rustls-no-provider")]
+use alloc::sync::Arc;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Instant;
 
-use super::super::READ_SIZE;
 use super::super::error::{ConnectError, is_blocked};
 use super::super::opening::{ClientOpening, Opened};
+#[cfg(feature = "rustls-no-provider")]
+use super::super::tls;
 use super::io::{Io, Moved};
+use super::maybe_tls::MaybeTlsStream;
 use super::step::Step;
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::config::Config;
-use crate::handshake::client;
+use crate::handshake::{WsUri, client};
 
-/// Connects to a `ws://` URI with the defaults. See [`Connector`] for all that can be chosen.
+/// Connects to a `ws://` URI with the defaults, or to a `wss://` URI with the feature `rustls`. See [`Connector`] for all that can be chosen.
 ///
 /// # Errors
 /// See [`ConnectError`].
-pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
+pub fn connect(uri: &str) -> Result<WebSocket<MaybeTlsStream>, ConnectError> {
     let request = client::Request::new(uri.parse()?);
     let (websocket, _response) = Connector::new().connect(request)?;
     Ok(websocket)
@@ -51,6 +55,8 @@ pub fn connect(uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
 pub struct Connector {
     config: Config,
     connect_timeout: Duration,
+    #[cfg(feature = "rustls-no-provider")]
+    tls_config: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Connector {
@@ -59,6 +65,8 @@ impl Connector {
         Self {
             config: Config::new(),
             connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "rustls-no-provider")]
+            tls_config: None,
         }
     }
 
@@ -77,8 +85,22 @@ impl Connector {
         self
     }
 
+    /// For `wss://`: which certificates to trust, and all else about TLS. Only `http/1.1` is offered
+    /// by ALPN, whatever is set in here.
+    ///
+    /// Without one, webpki's roots are trusted. The cryptography is the one that the process has
+    /// [installed](rustls::crypto::CryptoProvider::install_default), or else, with the feature
+    /// `rustls`, ring.
+    #[cfg(feature = "rustls-no-provider")]
+    #[must_use]
+    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls_config = Some(config);
+        self
+    }
+
     /// Connects over TCP, with `TCP_NODELAY`, trying all addresses that the name has, and does the
-    /// opening handshake.
+    /// TLS handshake for `wss://`, and the opening handshake. These two share one time limit:
+    /// [`client::Request::limits`].
     ///
     /// The resolver of the system has no time-out here.
     ///
@@ -87,16 +109,32 @@ impl Connector {
     pub fn connect(
         &self,
         request: client::Request,
-    ) -> Result<(WebSocket<TcpStream>, client::Response), ConnectError> {
-        if request.uri().is_secure() {
-            return Err(ConnectError::Secure);
-        }
-        let stream = self.connect_tcp((request.uri().host(), request.uri().port()))?;
+    ) -> Result<(WebSocket<MaybeTlsStream>, client::Response), ConnectError> {
+        let uri = request.uri();
+        let stream = if uri.is_secure() {
+            self.connect_tls(uri)?
+        } else {
+            MaybeTlsStream::Plain(self.connect_tcp(uri)?)
+        };
         Ok(self.handshake(request, stream)?.proceed()?.done()?)
     }
 
-    /// Begins the opening handshake on a stream that is connected already: through TLS or a proxy,
-    /// say.
+    #[cfg(feature = "rustls-no-provider")]
+    fn connect_tls(&self, uri: &WsUri) -> Result<MaybeTlsStream, ConnectError> {
+        let config = tls::prepare(self.tls_config.clone())?;
+        let connection = rustls::ClientConnection::new(config, tls::server_name(uri)?);
+        let connection = connection.map_err(io::Error::other)?;
+        let stream = rustls::StreamOwned::new(connection, self.connect_tcp(uri)?);
+        Ok(MaybeTlsStream::Rustls(stream.into()))
+    }
+
+    #[cfg(not(feature = "rustls-no-provider"))]
+    fn connect_tls(&self, _: &WsUri) -> Result<MaybeTlsStream, ConnectError> {
+        Err(ConnectError::Secure)
+    }
+
+    /// Begins the opening handshake on a stream that is connected already: through a proxy or
+    /// another TLS library, say.
     ///
     /// # Errors
     /// [`ConnectError::Build`]; [`ConnectError::Io`] without entropy from the system.
@@ -112,9 +150,9 @@ impl Connector {
         })
     }
 
-    fn connect_tcp(&self, address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+    fn connect_tcp(&self, uri: &WsUri) -> io::Result<TcpStream> {
         let start = Instant::now();
-        let mut addresses = address
+        let mut addresses = (uri.host(), uri.port())
             .to_socket_addrs()?
             .collect::<std::vec::Vec<_>>()
             .into_iter();
@@ -176,7 +214,7 @@ impl<S: Transport> ClientHandshake<S> {
             let moved = if connection.queued() > 0 {
                 self.io.write(&mut connection.transmit(), deadline)
             } else {
-                self.io.read(&mut self.rx, READ_SIZE, deadline)
+                self.io.flush_and_read(&mut self.rx, deadline)
             };
             match moved {
                 Ok(Moved::Bytes(1..) | Moved::Deadline) => {}

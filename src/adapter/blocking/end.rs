@@ -16,6 +16,8 @@ pub(super) struct End<S> {
     pub(super) io: Io<S>,
     pub(super) connection: Connection,
     is_shut_down: bool,
+    /// Whether the stream, one that buffers as TLS does, may hold back what it took.
+    pub(super) holds_back: bool,
     /// After a write that blocked, so many reads come before the next.
     pub(super) reads_first: u32,
 }
@@ -26,19 +28,36 @@ impl<S: Transport> End<S> {
             io,
             connection,
             is_shut_down: false,
+            holds_back: false,
             reads_first: 0,
         }
     }
 
-    /// Handles the time-outs and writes what is queued, until a moment that the caller sets.
+    /// Whether anything waits for the stream to take it, or to let it go.
+    pub(super) fn wants_write(&self) -> bool {
+        let is_open = self.connection.state() != State::Closed;
+        is_open && (self.connection.queued() > 0 || self.holds_back)
+    }
+
+    /// Handles the time-outs, writes what is queued and flushes the stream, until a moment that the
+    /// caller sets.
     pub(super) fn flush(&mut self, until: Option<Timestamp>) -> io::Result<()> {
         self.connection.handle_timeout(self.io.now());
-        while self.connection.queued() > 0 && self.connection.state() != State::Closed {
+        while self.connection.state() != State::Closed {
             let deadline = self.connection.poll_timeout();
             let deadline = deadline.into_iter().chain(until).min();
-            match self.io.write(&mut self.connection.transmit(), deadline) {
-                Ok(Moved::Bytes(_)) => {}
-                Ok(Moved::Deadline) => {
+            self.holds_back = true;
+            let in_time = if self.connection.queued() > 0 {
+                let moved = self.io.write(&mut self.connection.transmit(), deadline);
+                moved.map(|moved| moved != Moved::Deadline)
+            } else {
+                let flushed = self.io.flush(deadline);
+                flushed.inspect(|in_time| self.holds_back = !in_time)
+            };
+            match in_time {
+                Ok(true) if !self.wants_write() => break,
+                Ok(true) => {}
+                Ok(false) => {
                     let now = self.io.now();
                     self.connection.handle_timeout(now);
                     if until.is_some_and(|until| now >= until) {
@@ -49,6 +68,7 @@ impl<S: Transport> End<S> {
                     if !is_blocked(&error) {
                         // Nothing can leave any more; what has come may still be read.
                         self.connection.transmit().advance(usize::MAX);
+                        self.holds_back = false;
                     }
                     return Err(error);
                 }
@@ -69,9 +89,12 @@ impl<S: Transport> End<S> {
                 Ok(()) => {}
             }
             if self.connection.wants_shutdown() && !self.is_shut_down {
-                self.is_shut_down = true;
-                // The stream is given up all the same.
-                let _ = self.io.stream.shutdown_write();
+                let deadline = self.connection.poll_timeout();
+                self.is_shut_down = match self.io.shut_down(deadline) {
+                    Ok(in_time) => in_time,
+                    // The stream is given up all the same.
+                    Err(error) => !is_blocked(&error),
+                };
             }
             if self.connection.state() == State::Closed {
                 return Ok(());

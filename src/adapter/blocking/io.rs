@@ -1,19 +1,17 @@
 //! Reads and writes that a deadline ends.
 
-use core::time::Duration;
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
 use bytes::Buf;
 
+#[cfg(feature = "handshake")]
+use super::super::READ_SIZE;
 use super::super::SLICES;
 use super::super::error::is_blocked;
-use super::transport::Transport;
+use super::transport::{SLACK, Transport};
 use crate::buffer::ReceiveBuffer;
 use crate::time::Timestamp;
-
-/// A time-out of the system may end this much before the deadline it was made for.
-const SLACK: Duration = Duration::from_millis(2);
 
 /// A stream and a clock.
 #[derive(Debug)]
@@ -74,11 +72,7 @@ impl<S: Transport> Io<S> {
         deadline: Option<Timestamp>,
     ) -> io::Result<Moved> {
         let most = room.len();
-        let timeouts = (
-            S::read_timeout as GetTimeout<S>,
-            S::set_read_timeout as SetTimeout<S>,
-        );
-        let moved = self.before(deadline, timeouts, |stream| stream.read(room))?;
+        let moved = self.before(deadline, |stream, until| stream.read_before(room, until))?;
         match moved {
             Moved::Bytes(n) if n > most => Err(ErrorKind::InvalidData.into()),
             moved => Ok(moved),
@@ -91,17 +85,10 @@ impl<S: Transport> Io<S> {
         from: &mut impl Buf,
         deadline: Option<Timestamp>,
     ) -> io::Result<Moved> {
-        let timeouts = (
-            S::write_timeout as GetTimeout<S>,
-            S::set_write_timeout as SetTimeout<S>,
-        );
-        let moved = self.before(deadline, timeouts, |stream| {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            match from.chunks_vectored(&mut slices) {
-                0 | 1 => stream.write(from.chunk()),
-                count => stream.write_vectored(slices.get(..count).unwrap_or_default()),
-            }
-        })?;
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = from.chunks_vectored(&mut slices);
+        let slices = slices.get(..count).unwrap_or_default();
+        let moved = self.before(deadline, |stream, until| stream.write_before(slices, until))?;
         match moved {
             Moved::Bytes(0) => return Err(ErrorKind::WriteZero.into()),
             Moved::Bytes(n) if n > from.remaining() => return Err(ErrorKind::InvalidData.into()),
@@ -111,47 +98,52 @@ impl<S: Transport> Io<S> {
         Ok(moved)
     }
 
-    /// Moves bytes, with the stream's own time-out or until the deadline, whichever comes first.
+    /// Flushes what the stream has held back; gives whether that was done in time.
+    pub(super) fn flush(&mut self, deadline: Option<Timestamp>) -> io::Result<bool> {
+        let moved = self.before(deadline, |stream, until| {
+            stream.flush_before(until).map(|()| 0)
+        })?;
+        Ok(moved != Moved::Deadline)
+    }
+
+    /// Flushes, then reads once: for handshakes, which write and read in turn.
+    #[cfg(feature = "handshake")]
+    pub(super) fn flush_and_read(
+        &mut self,
+        rx: &mut ReceiveBuffer,
+        deadline: Option<Timestamp>,
+    ) -> io::Result<Moved> {
+        if self.flush(deadline)? {
+            self.read(rx, READ_SIZE, deadline)
+        } else {
+            Ok(Moved::Deadline)
+        }
+    }
+
+    /// Ends our direction; gives whether that was done in time.
+    pub(super) fn shut_down(&mut self, deadline: Option<Timestamp>) -> io::Result<bool> {
+        let moved = self.before(deadline, |stream, until| {
+            stream.shutdown_write(until).map(|()| 0)
+        })?;
+        Ok(moved != Moved::Deadline)
+    }
+
+    /// Tells a deadline from a time-out of the stream's own.
     fn before(
         &mut self,
         deadline: Option<Timestamp>,
-        (get, set): (GetTimeout<S>, SetTimeout<S>),
-        mut go: impl FnMut(&mut S) -> io::Result<usize>,
+        go: impl FnOnce(&mut S, Option<Instant>) -> io::Result<usize>,
     ) -> io::Result<Moved> {
-        let mut go = |stream: &mut S| loop {
-            match go(stream) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        };
-        let Some(deadline) = deadline else {
-            return go(&mut self.stream).map(Moved::Bytes);
-        };
-        let left = deadline.saturating_since(self.now());
-        if left.is_zero() {
-            return Ok(Moved::Deadline);
-        }
-        let own = get(&self.stream)?;
-        let result = if own.is_some_and(|own| own <= left) {
-            go(&mut self.stream)
-        } else {
-            set(&self.stream, Some(left.max(SLACK)))?;
-            let result = go(&mut self.stream);
-            let restored = set(&self.stream, own);
-            // What has moved has moved, whatever became of the time-out.
-            match result {
-                Ok(n) => Ok(n),
-                Err(error) => restored.and(Err(error)),
-            }
-        };
-        match result {
-            Err(error) if is_blocked(&error) && self.now().saturating_add(SLACK) >= deadline => {
+        let until = deadline.and_then(|deadline| self.instant(deadline));
+        match go(&mut self.stream, until) {
+            Err(error)
+                if is_blocked(&error)
+                    && deadline
+                        .is_some_and(|deadline| self.now().saturating_add(SLACK) >= deadline) =>
+            {
                 Ok(Moved::Deadline)
             }
             result => result.map(Moved::Bytes),
         }
     }
 }
-
-type GetTimeout<S> = fn(&S) -> io::Result<Option<Duration>>;
-type SetTimeout<S> = fn(&S, Option<Duration>) -> io::Result<()>;

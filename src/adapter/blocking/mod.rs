@@ -33,10 +33,31 @@
 //!
 //! To look at a request before it is accepted or rejected, see [`read_request`].
 //!
+//! # TLS
+//! With the feature `rustls` clients connect to `wss://` (`Connector::tls_config` says whom to
+//! trust), and a `rustls::StreamOwned` is a stream to accept:
+//!
+//! ```no_run
+//! # #[cfg(feature = "rustls")]
+//! # fn serve(config: std::sync::Arc<rustls::ServerConfig>, tcp: std::net::TcpStream)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use rustls::{ServerConnection, StreamOwned};
+//! use sansocket::blocking;
+//!
+//! let tls = StreamOwned::new(ServerConnection::new(config)?, tcp);
+//! let mut server = blocking::accept(tls)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An end of TCP without TLS's `close_notify` is an error of the kind `UnexpectedEof`, unless the
+//! closing handshake was done before.
+//!
 //! # Time-outs and non-blocking streams
 //! Where a read or a write gives `WouldBlock` or `TimedOut`, be it because the stream is
 //! non-blocking or because it has a time-out, the call returns that error and nothing is lost: call
-//! again. What was sent stays queued and leaves with a later call.
+//! again. What was sent stays queued and leaves with a later call: [`WebSocket::wants_write`] says
+//! whether something waits.
 //!
 //! Blocking both ways has its price: two peers that only send, each waiting for the other to read,
 //! wait for ever. [`WebSocket::recv_event`] takes turns with what is queued; a
@@ -55,15 +76,21 @@ mod websocket;
 #[cfg(feature = "handshake")]
 mod client;
 #[cfg(feature = "handshake")]
+mod maybe_tls;
+#[cfg(feature = "handshake")]
 mod server;
 #[cfg(feature = "handshake")]
 mod step;
+#[cfg(feature = "rustls-no-provider")]
+mod tls;
 
 pub use super::error::Error;
 #[cfg(feature = "handshake")]
 pub use super::error::{AcceptError, ConnectError};
 #[cfg(feature = "handshake")]
 pub use client::{ClientHandshake, Connector, connect};
+#[cfg(feature = "handshake")]
+pub use maybe_tls::MaybeTlsStream;
 #[cfg(feature = "handshake")]
 pub use server::{
     Incoming, PendingRefusal, PendingRequest, Response, ServerHandshake, accept, read_request,

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::super::READ_SIZE;
 use super::super::error::{AcceptError, Error, is_blocked};
 use super::super::opening::{self, REFUSE_TIMEOUT};
 use super::io::{Io, Moved};
@@ -119,7 +118,7 @@ impl<S: Transport> ServerHandshake<S> {
                     })));
                 }
             }
-            match self.io.read(&mut self.rx, READ_SIZE, deadline) {
+            match self.io.flush_and_read(&mut self.rx, deadline) {
                 Ok(Moved::Bytes(0)) => return Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
                 Ok(_) => {}
                 Err(error) if is_blocked(&error) => return Ok(Step::Blocked(self)),
@@ -258,8 +257,16 @@ impl<S: Transport> Response<S> {
             }
         }
         if !self.is_shut_down {
-            self.is_shut_down = true;
-            self.io.stream.shutdown_write()?;
+            let ended = self.io.flush(deadline).and_then(|in_time| {
+                // The flush was all of the response; its end is told if there is time.
+                Ok(in_time && self.io.shut_down(deadline)?)
+            });
+            match ended {
+                Ok(true) => self.is_shut_down = true,
+                Ok(false) => return Err(ErrorKind::TimedOut.into()),
+                Err(error) if is_blocked(&error) => return Ok(Step::Blocked(self)),
+                Err(error) => return Err(error),
+            }
         }
         let mut dropped = [0; 4096];
         loop {

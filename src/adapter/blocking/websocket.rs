@@ -122,7 +122,7 @@ impl<S: Transport> WebSocket<S> {
             }
             // A peer may not read because it waits for us to: take turns.
             if end.reads_first == 0 {
-                let large = end.connection.queued() >= LARGE_FLUSH;
+                let large = end.connection.queued() >= LARGE_FLUSH || end.holds_back;
                 let _ = end.flush(large.then(|| end.io.now().saturating_add(TURN)));
             }
             // A deadline may have passed meanwhile.
@@ -131,7 +131,7 @@ impl<S: Transport> WebSocket<S> {
                 return ended(end.connection.outcome()).map(|()| false);
             }
             let mut deadline = end.connection.poll_timeout();
-            if end.connection.queued() == 0 {
+            if !end.wants_write() {
                 if rx.is_empty() && rx.capacity() > KEEP {
                     rx.release();
                 }
@@ -313,8 +313,13 @@ impl<S: Transport> WebSocket<S> {
         self.end.io.instant(at)
     }
 
-    /// The engine: its state, outcome, round-trip time, and how much is queued: whether
-    /// to wait for the stream to take more.
+    /// Whether to wait for the stream to take more as well: something is queued, or held back by a
+    /// stream that buffers, such as TLS. For those who wait for a non-blocking stream themselves.
+    pub fn wants_write(&self) -> bool {
+        self.end.wants_write()
+    }
+
+    /// The engine: its state, outcome, round-trip time, and how much is queued.
     pub fn connection(&self) -> &Connection {
         &self.end.connection
     }

@@ -1,5 +1,10 @@
 //! The client's opening handshake on a stream of tokio.
 
+#[cfg(feature = "rustls-no-provider")]
+use alloc::boxed::Box;
+#[cfg(feature = "rustls-no-provider")]
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
 
@@ -9,18 +14,21 @@ use ::tokio::time::{Instant, timeout_at};
 
 use super::super::error::ConnectError;
 use super::super::poll;
-use super::{Tokio, WebSocket};
+#[cfg(feature = "rustls-no-provider")]
+use super::super::tls;
+use super::{MaybeTlsStream, Tokio, WebSocket};
 use crate::config::Config;
 use crate::handshake::client;
 
-/// Connects to a `ws://` URI with the defaults. See [`Connector`] for all that can be chosen.
+/// Connects to a `ws://` URI, or to a `wss://` one with the feature `rustls`, with the defaults. See
+/// [`Connector`] for all that can be chosen.
 ///
 /// # Cancel safety
 /// Dropped before it was done, there is no connection.
 ///
 /// # Errors
 /// See [`ConnectError`].
-pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
+pub async fn connect(uri: &str) -> Result<WebSocket<MaybeTlsStream>, ConnectError> {
     let request = client::Request::new(uri.parse()?);
     let (websocket, _response) = Connector::new().connect(request).await?;
     Ok(websocket)
@@ -54,6 +62,8 @@ pub async fn connect(uri: &str) -> Result<WebSocket<TcpStream>, ConnectError> {
 pub struct Connector {
     config: Config,
     connect_timeout: Duration,
+    #[cfg(feature = "rustls-no-provider")]
+    tls_config: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Connector {
@@ -62,6 +72,8 @@ impl Connector {
         Self {
             config: Config::new(),
             connect_timeout: Duration::from_secs(10),
+            #[cfg(feature = "rustls-no-provider")]
+            tls_config: None,
         }
     }
 
@@ -72,11 +84,20 @@ impl Connector {
         self
     }
 
-    /// How long connecting may take over all addresses that the name has. The handshake's own time
-    /// is in [`client::Request::limits`].
+    /// How long connecting may take: resolving the name, TCP over all addresses that it has, and
+    /// TLS. The opening handshake's own time is in [`client::Request::limits`].
     #[must_use]
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How `wss://` is to be secured, instead of by webpki's roots and the default cryptography.
+    /// ALPN is always set to `http/1.1`.
+    #[cfg(feature = "rustls-no-provider")]
+    #[must_use]
+    pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls_config = Some(config);
         self
     }
 
@@ -91,14 +112,23 @@ impl Connector {
     pub async fn connect(
         &self,
         request: client::Request,
-    ) -> Result<(WebSocket<TcpStream>, client::Response), ConnectError> {
+    ) -> Result<(WebSocket<MaybeTlsStream>, client::Response), ConnectError> {
+        #[cfg(not(feature = "rustls-no-provider"))]
         if request.uri().is_secure() {
             return Err(ConnectError::Secure);
         }
-        let stream = self
-            .connect_tcp(request.uri().host(), request.uri().port())
-            .await?;
-        self.handshake(request, stream).await
+        let deadline = Instant::now().checked_add(self.connect_timeout);
+        let stream = connect_tcp(request.uri().host(), request.uri().port(), deadline).await?;
+        #[cfg(feature = "rustls-no-provider")]
+        if request.uri().is_secure() {
+            let config = tls::prepare(self.tls_config.clone())?;
+            let connector = tokio_rustls::TlsConnector::from(config);
+            let name = tls::server_name(request.uri())?;
+            let stream = before(deadline, connector.connect(name, stream)).await?;
+            let stream = MaybeTlsStream::Rustls(Box::new(stream));
+            return self.handshake(request, stream).await;
+        }
+        self.handshake(request, MaybeTlsStream::Plain(stream)).await
     }
 
     /// Does the opening handshake on a stream that is connected already: through TLS or a proxy,
@@ -119,30 +149,29 @@ impl Connector {
     {
         poll::handshake(Tokio(stream), request, self.config.clone()).await
     }
+}
 
-    async fn connect_tcp(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let deadline = Instant::now().checked_add(self.connect_timeout);
-        let addresses = before(deadline, lookup_host((host, port))).await?;
-        let mut addresses = addresses.collect::<alloc::vec::Vec<_>>().into_iter();
-        let mut result = Err(ErrorKind::NotFound.into());
-        while let Some(address) = addresses.next() {
-            // Each address gets its share of the time that is left.
-            let now = Instant::now();
-            let shares = u32::try_from(addresses.len())
-                .unwrap_or(u32::MAX)
-                .saturating_add(1);
-            let share = deadline.and_then(|deadline| {
-                let left = deadline.saturating_duration_since(now);
-                now.checked_add(left.checked_div(shares).unwrap_or_default())
-            });
-            result = before(share, TcpStream::connect(address)).await;
-            if let Ok(stream) = &result {
-                stream.set_nodelay(true)?;
-                break;
-            }
+async fn connect_tcp(host: &str, port: u16, deadline: Option<Instant>) -> io::Result<TcpStream> {
+    let addresses = before(deadline, lookup_host((host, port))).await?;
+    let mut addresses = addresses.collect::<Vec<_>>().into_iter();
+    let mut result = Err(ErrorKind::NotFound.into());
+    while let Some(address) = addresses.next() {
+        // Each address gets its share of the time that is left.
+        let now = Instant::now();
+        let shares = u32::try_from(addresses.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        let share = deadline.and_then(|deadline| {
+            let left = deadline.saturating_duration_since(now);
+            now.checked_add(left.checked_div(shares).unwrap_or_default())
+        });
+        result = before(share, TcpStream::connect(address)).await;
+        if let Ok(stream) = &result {
+            stream.set_nodelay(true)?;
+            break;
         }
-        result
     }
+    result
 }
 
 /// A deadline too far to be told is none.

@@ -44,6 +44,8 @@ mod stream;
 
 #[cfg(feature = "handshake")]
 mod client;
+#[cfg(feature = "handshake")]
+mod maybe_tls;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
@@ -58,6 +60,8 @@ pub use super::error::Error;
 pub use super::error::{AcceptError, ConnectError};
 #[cfg(feature = "handshake")]
 pub use client::{Connector, connect};
+#[cfg(feature = "handshake")]
+pub use maybe_tls::MaybeTlsStream;
 pub use stream::Tokio;
 
 /// A WebSocket over a stream of tokio.
