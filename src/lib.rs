@@ -18,7 +18,7 @@
 //! *WebSocket without the socket*: a complete, strict RFC 6455 engine that does no I/O. Bytes in,
 //! events out; bytes out, time passed in.
 //!
-//! - **To use it with tokio**, see [`tokio`](crate::tokio): `connect`, `accept`, send and receive. With
+//! - **To use it with tokio**, see [`tokio`]: `connect`, `accept`, send and receive. With
 //!   smol or async-std, see [`futures_io`].
 //! - **To use it on threads**, see [`blocking`], which has the same.
 //! - **To embed it** in a server, a game engine, a device or an async runtime of your own, drive a
@@ -117,7 +117,7 @@
 //! | `std` | yes | [`blocking`] streams, [`OsMaskKeys`], vectored writes, faster UTF-8 checks |
 //! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
 //! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust; its library needs std |
-//! | `tokio` | no | [`tokio`](crate::tokio): async streams of tokio |
+//! | `tokio` | no | [`tokio`]: async streams of tokio |
 //! | `futures-io` | no | [`futures_io`]: async streams of smol and async-std; the timer is yours |
 //! | `rustls` | no | `wss://` for clients, with webpki's roots and ring; rustls streams for servers |
 //! | `rustls-no-provider` | no | the same, with the cryptography that the process has installed |
