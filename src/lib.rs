@@ -117,6 +117,7 @@
 //! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust; its library needs std |
 //! | `rustls` | no | `wss://` for clients, with webpki's roots and ring; rustls streams for servers |
 //! | `rustls-no-provider` | no | the same, with the cryptography that the process has installed |
+//! | `http` | no | [`http`]: handshakes whose requests and responses an HTTP library reads and writes |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
@@ -144,6 +145,8 @@ mod utf8;
 pub use adapter::blocking;
 #[cfg(feature = "futures-io")]
 pub use adapter::futures_io;
+#[cfg(feature = "http")]
+pub use adapter::http;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub use adapter::poll;
 #[cfg(feature = "tokio")]

@@ -9,6 +9,8 @@ pub mod blocking;
 mod error;
 #[cfg(feature = "futures-io")]
 pub mod futures_io;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(all(feature = "std", feature = "handshake"))]
 mod opening;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]

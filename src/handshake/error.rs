@@ -157,7 +157,7 @@ pub enum ResponseError {
     Head(HeadError),
     /// The server answered with another status than 101: a redirect, or an error.
     Refused(Box<RefusedResponse>),
-    /// The status is 101, but of HTTP/1.0.
+    /// The status is 101, but not of HTTP/1.1.
     HttpVersion,
     /// `Upgrade` is missing, or not just `websocket`.
     UpgradeHeader,
@@ -225,7 +225,7 @@ impl fmt::Display for ResponseError {
                     "the server answered the offer of an extension with {extension}"
                 );
             }
-            Self::HttpVersion => "the server answered with 101 in HTTP/1.0",
+            Self::HttpVersion => "the server answered with 101, but not in HTTP/1.1",
             Self::UpgradeHeader => "the Upgrade header of the response is not websocket",
             Self::ConnectionHeader => "the Connection header of the response lacks upgrade",
             Self::MissingAccept => "the response lacks the Sec-WebSocket-Accept header",
@@ -279,6 +279,9 @@ pub enum BuildError {
     Status(u16),
     /// A response of this status has no body (RFC 9110 §15).
     BodyNotAllowed(u16),
+    /// The `http` crate does not take it: more than 24,576 headers, a name of 64 KiB, or a path with
+    /// characters that should have been percent-encoded.
+    Http,
 }
 
 impl fmt::Display for BuildError {
@@ -301,6 +304,7 @@ impl fmt::Display for BuildError {
             Self::ExtensionNotOffered => "the extension to accept was not offered",
             Self::DuplicateExtension => "an extension is there twice",
             Self::Origin => "an origin is empty or not ASCII text",
+            Self::Http => "a header, or the path, is one that the http crate does not take",
         })
     }
 }
