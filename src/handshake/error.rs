@@ -61,6 +61,9 @@ pub enum RequestError {
     InvalidOrigin,
     /// The request did not come in time.
     TimedOut,
+    /// Nothing is wrong with the request, but the HTTP server that has read it does not let its
+    /// connection be upgraded: something has taken that right before.
+    NotUpgradable,
 }
 
 impl RequestError {
@@ -83,6 +86,7 @@ impl RequestError {
             | Self::ConnectionHeader
             | Self::MissingVersion
             | Self::UnsupportedVersion => 426,
+            Self::NotUpgradable => 500,
             Self::HttpVersion => 505,
             Self::MissingHost
             | Self::DuplicateHost
@@ -129,6 +133,7 @@ impl fmt::Display for RequestError {
             }
             Self::InvalidOrigin => "there is more than one Origin header, or it is not ASCII",
             Self::TimedOut => "the request did not come in time",
+            Self::NotUpgradable => "the server does not let this connection be upgraded",
         })
     }
 }
