@@ -14,7 +14,7 @@ use sansocket::axum::WebSocketUpgrade;
 use sansocket::handshake::server::Refusal;
 use sansocket::handshake::{OriginAllowList, RefusedResponse, RequestError, ResponseError, client};
 use sansocket::tokio::{ConnectError, Connector, WebSocket};
-use sansocket::{CloseCode, CloseOutcome, Config, Message};
+use sansocket::{CloseCode, CloseOutcome, Config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -142,7 +142,7 @@ async fn limits_are_the_configs() -> Outcome {
 #[cfg(feature = "deflate")]
 #[tokio::test]
 async fn messages_are_compressed() -> Outcome {
-    use sansocket::DeflateConfig;
+    use sansocket::{DeflateConfig, Message};
 
     let request = request(&chat().await?, "/chat").deflate(DeflateConfig::new());
     let (mut client, response) = connect(request).await?;
