@@ -13,7 +13,7 @@ use axum::routing::{any, get};
 use sansocket::axum::WebSocketUpgrade;
 use sansocket::handshake::server::Refusal;
 use sansocket::handshake::{OriginAllowList, RefusedResponse, RequestError, ResponseError, client};
-use sansocket::tokio::{ConnectError, Connector, WebSocket};
+use sansocket::tokio::{ConnectError, Connector, MaybeTlsStream, WebSocket};
 use sansocket::{CloseCode, CloseOutcome, Config};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -43,7 +43,7 @@ fn request(address: &str, path: &str) -> client::Request {
 
 async fn connect(
     request: client::Request,
-) -> Result<(WebSocket<TcpStream>, client::Response), ConnectError> {
+) -> Result<(WebSocket<MaybeTlsStream>, client::Response), ConnectError> {
     Connector::new().connect(request).await
 }
 
