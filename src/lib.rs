@@ -121,6 +121,9 @@
 //! | `futures-io` | no | [`futures_io`]: async streams of smol and async-std; the timer is yours |
 //! | `rustls` | no | `wss://` for clients, with webpki's roots and ring; rustls streams for servers |
 //! | `rustls-no-provider` | no | the same, with the cryptography that the process has installed |
+//! | `http` | no | [`http`]: handshakes whose requests and responses an HTTP library reads and writes |
+//! | `hyper` | no | [`hyper`]: upgrades of hyper 1, server and client; brings `http` and `tokio` |
+//! | `axum` | no | [`axum`]: an extractor for axum 0.8; brings `hyper` |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
@@ -144,10 +147,16 @@ mod message;
 mod time;
 mod utf8;
 
+#[cfg(feature = "axum")]
+pub use adapter::axum;
 #[cfg(feature = "std")]
 pub use adapter::blocking;
 #[cfg(feature = "futures-io")]
 pub use adapter::futures_io;
+#[cfg(feature = "http")]
+pub use adapter::http;
+#[cfg(feature = "hyper")]
+pub use adapter::hyper;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub use adapter::poll;
 #[cfg(feature = "tokio")]
@@ -166,7 +175,7 @@ pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
 
 /// Compiles the programs of the README.
-#[cfg(all(doctest, feature = "tokio", feature = "handshake"))]
+#[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

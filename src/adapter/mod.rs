@@ -3,12 +3,18 @@
 //! An adapter holds no protocol rule: it flushes, receives, handles the time-outs and reads, in that
 //! order, and each decision is a getter on [`Connection`](crate::Connection).
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "std")]
 pub mod blocking;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "futures-io")]
 pub mod futures_io;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 #[cfg(all(feature = "std", feature = "handshake"))]
 mod opening;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]

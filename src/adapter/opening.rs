@@ -8,7 +8,7 @@ use super::error::ConnectError;
 use crate::buffer::ReceiveBuffer;
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::handshake::server::{Acceptance, Request};
+use crate::handshake::server::{Acceptance, Accepted, Request};
 use crate::handshake::{BuildError, RefusedResponse, ResponseError, client};
 use crate::mask_keys::OsMaskKeys;
 use crate::time::Timestamp;
@@ -43,9 +43,7 @@ pub(super) enum Opened {
 
 impl ClientOpening {
     pub(super) fn new(request: client::Request, config: Config) -> Result<Self, ConnectError> {
-        let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(io::Error::from)?;
-        let state = request.start(nonce)?;
+        let state = start(request)?;
         let mut connection = Connection::client(config, OsMaskKeys::new()?);
         connection.queue_head(state.request());
         Ok(Self {
@@ -111,6 +109,13 @@ impl ClientOpening {
     }
 }
 
+/// Starts a client's handshake with a nonce of the operating system.
+pub(super) fn start(request: client::Request) -> Result<client::Handshake, ConnectError> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(io::Error::from)?;
+    Ok(request.start(nonce)?)
+}
+
 /// A server's connection, whose response to the request is the first that it transmits.
 pub(super) fn accept(
     request: &Request,
@@ -118,10 +123,16 @@ pub(super) fn accept(
     config: Config,
 ) -> Result<Connection, BuildError> {
     let accepted = request.accept(acceptance)?;
+    let mut connection = connection(&accepted, config);
+    connection.queue_head(accepted.response());
+    Ok(connection)
+}
+
+/// A server's connection as it was negotiated.
+#[cfg_attr(not(feature = "deflate"), allow(unused_variables))]
+pub(super) fn connection(accepted: &Accepted, config: Config) -> Connection {
     let connection = Connection::server(config);
     #[cfg(feature = "deflate")]
     let connection = connection.with_deflate(accepted.deflate());
-    let mut connection = connection;
-    connection.queue_head(accepted.response());
-    Ok(connection)
+    connection
 }

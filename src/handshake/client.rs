@@ -7,13 +7,14 @@
 //!             (write its request)                      +--> Failed:   close
 //! ```
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::error::{BuildError, ResponseError};
 use super::extension::Extension;
-use super::head::HttpVersion;
+use super::head::{HttpVersion, ResponseHead};
 use super::head_reader::HeadReader;
 use super::headers::Headers;
 use super::key::Key;
@@ -137,14 +138,19 @@ impl Request {
         headers.extend_checked(&extra);
         let mut request = format!("GET {} HTTP/1.1\r\n", self.uri.resource_name()).into_bytes();
         headers.write_to(&mut request);
-        Ok(Handshake {
+        let asked = Asked {
             request,
+            uri: self.uri,
+            headers,
             key,
             offer,
-            reader: HeadReader::new(&self.limits),
-            deadline: Deadline::new(&self.limits),
             #[cfg(feature = "deflate")]
             deflate: self.deflate,
+        };
+        Ok(Handshake {
+            asked: Box::new(asked),
+            reader: HeadReader::new(&self.limits),
+            deadline: Deadline::new(&self.limits),
         })
     }
 }
@@ -172,11 +178,18 @@ impl Request {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Handshake {
-    request: Vec<u8>,
-    key: Key,
-    offer: Offer,
+    asked: Box<Asked>,
     reader: HeadReader,
     deadline: Deadline,
+}
+
+/// The request, and what the response has to answer.
+struct Asked {
+    request: Vec<u8>,
+    uri: WsUri,
+    headers: Headers,
+    key: Key,
+    offer: Offer,
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
 }
@@ -202,7 +215,18 @@ pub enum Progress {
 impl Handshake {
     /// The bytes to write, before or while the response is waited for.
     pub fn request(&self) -> &[u8] {
-        &self.request
+        &self.asked.request
+    }
+
+    /// The URI that is asked for.
+    pub const fn uri(&self) -> &WsUri {
+        &self.asked.uri
+    }
+
+    /// The headers of that request, for an HTTP library to write it: its method is `GET`, and its
+    /// target the [resource name](WsUri::resource_name).
+    pub const fn headers(&self) -> &Headers {
+        &self.asked.headers
     }
 
     /// Takes the response head out of the buffer when it is complete.
@@ -228,6 +252,15 @@ impl Handshake {
                 None => return Ok(None),
             }
         };
+        self.check_head(head).map(Some)
+    }
+
+    /// Checks a response head that somebody else has parsed, as [`receive`](Self::receive) checks
+    /// those that it reads itself.
+    ///
+    /// # Errors
+    /// The [`ResponseError`]: [`Refused`](ResponseError::Refused) for any status but 101.
+    pub fn check_head(&self, head: ResponseHead) -> Result<Response, ResponseError> {
         // §4.1 check 1. To authenticate or to follow a redirect is for the caller.
         if head.status != 101 {
             return Err(ResponseError::Refused(RefusedResponse::new(head).into()));
@@ -235,14 +268,14 @@ impl Handshake {
         if head.version < HttpVersion::Http11 {
             return Err(ResponseError::HttpVersion);
         }
-        upgrade::check_response(&self.key, &head.headers)?;
-        let answer = self.offer.check_answer(&head.headers)?;
-        Ok(Some(Response {
+        upgrade::check_response(&self.asked.key, &head.headers)?;
+        let answer = self.asked.offer.check_answer(&head.headers)?;
+        Ok(Response {
             #[cfg(feature = "deflate")]
-            deflate: answer.deflate(self.deflate.as_ref())?,
+            deflate: answer.deflate(self.asked.deflate.as_ref())?,
             answer,
             headers: head.headers,
-        }))
+        })
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due, if ever. It is at once

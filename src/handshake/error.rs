@@ -61,6 +61,9 @@ pub enum RequestError {
     InvalidOrigin,
     /// The request did not come in time.
     TimedOut,
+    /// Nothing is wrong with the request, but the HTTP server that has read it does not let its
+    /// connection be upgraded: something has taken that right before.
+    NotUpgradable,
 }
 
 impl RequestError {
@@ -83,6 +86,7 @@ impl RequestError {
             | Self::ConnectionHeader
             | Self::MissingVersion
             | Self::UnsupportedVersion => 426,
+            Self::NotUpgradable => 500,
             Self::HttpVersion => 505,
             Self::MissingHost
             | Self::DuplicateHost
@@ -129,6 +133,7 @@ impl fmt::Display for RequestError {
             }
             Self::InvalidOrigin => "there is more than one Origin header, or it is not ASCII",
             Self::TimedOut => "the request did not come in time",
+            Self::NotUpgradable => "the server does not let this connection be upgraded",
         })
     }
 }
@@ -157,7 +162,7 @@ pub enum ResponseError {
     Head(HeadError),
     /// The server answered with another status than 101: a redirect, or an error.
     Refused(Box<RefusedResponse>),
-    /// The status is 101, but of HTTP/1.0.
+    /// The status is 101, but not of HTTP/1.1.
     HttpVersion,
     /// `Upgrade` is missing, or not just `websocket`.
     UpgradeHeader,
@@ -225,7 +230,7 @@ impl fmt::Display for ResponseError {
                     "the server answered the offer of an extension with {extension}"
                 );
             }
-            Self::HttpVersion => "the server answered with 101 in HTTP/1.0",
+            Self::HttpVersion => "the server answered with 101, but not in HTTP/1.1",
             Self::UpgradeHeader => "the Upgrade header of the response is not websocket",
             Self::ConnectionHeader => "the Connection header of the response lacks upgrade",
             Self::MissingAccept => "the response lacks the Sec-WebSocket-Accept header",
@@ -279,6 +284,9 @@ pub enum BuildError {
     Status(u16),
     /// A response of this status has no body (RFC 9110 §15).
     BodyNotAllowed(u16),
+    /// The `http` crate does not take it: more than 24,576 headers, a name of 64 KiB, or a path with
+    /// characters that should have been percent-encoded.
+    Http,
 }
 
 impl fmt::Display for BuildError {
@@ -301,6 +309,7 @@ impl fmt::Display for BuildError {
             Self::ExtensionNotOffered => "the extension to accept was not offered",
             Self::DuplicateExtension => "an extension is there twice",
             Self::Origin => "an origin is empty or not ASCII text",
+            Self::Http => "a header, or the path, is one that the http crate does not take",
         })
     }
 }

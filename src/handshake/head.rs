@@ -25,6 +25,21 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// A head that somebody else has parsed, for [`Request::from_head`](super::server::Request::from_head).
+    pub fn new(
+        method: impl Into<String>,
+        target: impl Into<String>,
+        version: HttpVersion,
+        headers: Headers,
+    ) -> Self {
+        Self {
+            method: method.into(),
+            target: target.into(),
+            version,
+            headers,
+        }
+    }
+
     /// The method, such as `GET`; case-sensitive.
     pub fn method(&self) -> &str {
         &self.method
@@ -48,11 +63,24 @@ impl RequestHead {
 
 /// The head of a response (RFC 9112 §4).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ResponseHead {
+pub struct ResponseHead {
     pub(crate) status: u16,
     pub(crate) reason: String,
     pub(crate) version: HttpVersion,
     pub(crate) headers: Headers,
+}
+
+impl ResponseHead {
+    /// A head that somebody else has parsed, for
+    /// [`Handshake::check_head`](super::client::Handshake::check_head).
+    pub const fn new(status: u16, version: HttpVersion, headers: Headers) -> Self {
+        Self {
+            status,
+            reason: String::new(),
+            version,
+            headers,
+        }
+    }
 }
 
 /// Why the bytes received are not the head of an HTTP/1.1 message that one would read on.

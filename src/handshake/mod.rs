@@ -92,8 +92,10 @@
 //! [`Refusal::timed_out`](server::Refusal::timed_out).
 //!
 //! # Other stacks
-//! [`upgrade`] and [`Offer`] work on header pairs, for requests that an HTTP library has parsed;
-//! [`Offer`] alone is what HTTP/2 and HTTP/3 need (RFC 8441, RFC 9220).
+//! Heads that an HTTP library has parsed go through the same checks:
+//! [`server::Request::from_head`], and [`client::Handshake::check_head`]. Under the feature `http`
+//! both take the types of the `http` crate. [`upgrade`] and [`Offer`] are these checks on header
+//! pairs; [`Offer`] alone is what HTTP/2 and HTTP/3 need (RFC 8441, RFC 9220).
 //!
 //! # What is refused
 //! [`RequestError`] and [`ResponseError`] list it. Where HTTP leaves it to the recipient, the strict
@@ -102,6 +104,7 @@
 //!
 //! [`ReceiveBuffer`]: crate::ReceiveBuffer
 
+mod acceptance;
 pub mod client;
 mod error;
 mod extension;
@@ -121,7 +124,7 @@ mod uri;
 
 pub use error::{BuildError, RequestError, ResponseError};
 pub use extension::Extension;
-pub use head::{HeadError, HttpVersion, RequestHead};
+pub use head::{HeadError, HttpVersion, RequestHead, ResponseHead};
 pub use headers::{HeaderError, HeaderIter, Headers};
 pub use key::Key;
 pub use limits::Limits;

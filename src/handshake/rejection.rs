@@ -60,36 +60,71 @@ impl Rejection {
         self.status
     }
 
+    /// Headers and body, for an HTTP library to write: without `Content-Length`, and with `Connection`
+    /// only where it announces an `Upgrade`.
+    ///
+    /// ```
+    /// use sansocket::handshake::Rejection;
+    ///
+    /// let rejection = Rejection::new(401).header("WWW-Authenticate", "Basic realm=chat");
+    /// let (status, headers, body) = rejection.into_parts()?;
+    /// assert_eq!((status, body), (401, vec![]));
+    /// assert_eq!(headers.get("WWW-Authenticate"), Some("Basic realm=chat"));
+    /// # Ok::<(), sansocket::handshake::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`BuildError`] if the status is not one from 200 to 599, has no body and was given one, or a
+    /// header is malformed or one that is not for the caller to write.
+    pub fn into_parts(self) -> Result<(u16, Headers, Vec<u8>), BuildError> {
+        let status = self.status;
+        let (mut headers, body) = self.check()?;
+        // RFC 9110 §7.8: who writes `Upgrade` says so in `Connection`.
+        if headers.contains("Upgrade") {
+            headers.append_checked("Connection", b"Upgrade");
+        }
+        Ok((status, headers, body))
+    }
+
     /// The whole response in the bytes of HTTP/1.1; for the method `HEAD` without the body.
     pub(crate) fn write(self, method: Option<&str>) -> Result<Vec<u8>, BuildError> {
-        let headers = self.headers?;
-        // 101 would switch protocols, and other 1xx are no answer yet.
-        if !(200..=599).contains(&self.status) {
-            return Err(BuildError::Status(self.status));
-        }
-        // RFC 9110 §8.6, §15.3.5, §15.3.6, §15.4.5: these have no body.
-        let bodiless = matches!(self.status, 204 | 205 | 304);
-        if bodiless && !self.body.is_empty() {
-            return Err(BuildError::BodyNotAllowed(self.status));
-        }
-        let mut bytes = status_line(self.status);
-        // RFC 9110 §7.8: who writes `Upgrade` says so in `Connection`.
+        let status = self.status;
+        let (headers, body) = self.check()?;
+        let mut bytes = status_line(status);
+        // As above, in one line.
         if headers.contains("Upgrade") {
             bytes.extend_from_slice(b"Connection: Upgrade, close\r\n");
         } else {
             bytes.extend_from_slice(b"Connection: close\r\n");
         }
-        if self.status == 205 || !bodiless {
-            let length = format!("Content-Length: {}\r\n", self.body.len());
+        if status == 205 || !is_bodiless(status) {
+            let length = format!("Content-Length: {}\r\n", body.len());
             bytes.extend_from_slice(length.as_bytes());
         }
         headers.write_to(&mut bytes);
         // RFC 9110 §9.3.2: to HEAD the same head as to GET, and nothing behind.
         if method != Some("HEAD") {
-            bytes.extend_from_slice(&self.body);
+            bytes.extend_from_slice(&body);
         }
         Ok(bytes)
     }
+
+    fn check(self) -> Result<(Headers, Vec<u8>), BuildError> {
+        let (headers, body) = (self.headers?, self.body);
+        // 101 would switch protocols, and other 1xx are no answer yet.
+        if !(200..=599).contains(&self.status) {
+            return Err(BuildError::Status(self.status));
+        }
+        if is_bodiless(self.status) && !body.is_empty() {
+            return Err(BuildError::BodyNotAllowed(self.status));
+        }
+        Ok((headers, body))
+    }
+}
+
+/// RFC 9110 §8.6, §15.3.5, §15.3.6, §15.4.5: these have no body.
+const fn is_bodiless(status: u16) -> bool {
+    matches!(status, 204 | 205 | 304)
 }
 
 /// The answer that fits an error: its [`status`](RequestError::status), the headers that HTTP asks

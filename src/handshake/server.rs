@@ -12,9 +12,13 @@
 //! TCP stack that is closed with unread bytes resets the connection.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
 
+pub use super::acceptance::{Acceptance, Accepted};
 use super::error::{BuildError, RequestError};
 use super::extension::Extension;
 use super::head::RequestHead;
@@ -22,12 +26,10 @@ use super::head_reader::HeadReader;
 use super::headers::Headers;
 use super::key::Key;
 use super::limits::{Deadline, Limits};
-use super::negotiation::{Answer, Offer};
-use super::rejection::{Rejection, append, status_line};
+use super::negotiation::Offer;
+use super::rejection::Rejection;
 use super::upgrade;
 use super::uri::{resource_name, split_authority};
-#[cfg(feature = "deflate")]
-use crate::extension::deflate::{DeflateConfig, DeflateParams};
 use crate::{ReceiveBuffer, Timestamp};
 
 /// A server that waits for the request of a client.
@@ -84,22 +86,13 @@ impl Handshake {
     /// Time and memory are linear in the bytes, however they are split.
     pub fn receive(mut self, rx: &mut ReceiveBuffer) -> Progress {
         match self.reader.read_request(rx) {
-            Ok(Some(head)) => match Facts::check(&head) {
-                Ok(facts) => Progress::Request(Request {
-                    facts,
-                    headers: head.headers,
-                }),
-                Err(error) => Progress::Refused(Refusal {
-                    error,
-                    head: Some(head),
-                }),
+            Ok(Some(head)) => match Request::from_head(head) {
+                Ok(request) => Progress::Request(request),
+                Err(refusal) => Progress::Refused(refusal),
             },
             Ok(None) if self.deadline.has_passed() => Progress::Refused(Refusal::timed_out()),
             Ok(None) => Progress::Incomplete(self),
-            Err(error) => Progress::Refused(Refusal {
-                error: error.into(),
-                head: None,
-            }),
+            Err(error) => Progress::Refused(Refusal::new(error.into(), None)),
         }
     }
 
@@ -122,7 +115,7 @@ impl Handshake {
 /// [`OriginAllowList`](super::OriginAllowList).
 #[derive(Debug, Clone)]
 pub struct Request {
-    facts: Facts,
+    facts: Box<Facts>,
     headers: Headers,
 }
 
@@ -154,6 +147,42 @@ impl Facts {
 }
 
 impl Request {
+    /// Checks a head that somebody else has parsed, as [`Handshake::receive`] checks those that it
+    /// reads itself.
+    ///
+    /// ```
+    /// use sansocket::handshake::{Headers, HttpVersion, RequestHead, server};
+    ///
+    /// let mut headers = Headers::new();
+    /// headers.append("host", "example.com")?;
+    /// headers.append("upgrade", "websocket")?;
+    /// headers.append("connection", "keep-alive, Upgrade")?;
+    /// headers.append("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")?;
+    /// headers.append("sec-websocket-version", "13")?;
+    /// let head = RequestHead::new("GET", "/chat", HttpVersion::Http11, headers);
+    ///
+    /// let request = server::Request::from_head(head)?;
+    /// let accepted = request.accept(server::Acceptance::new())?;
+    /// // Now write a response of status 101 with `accepted.headers()`.
+    /// assert_eq!(
+    ///     accepted.headers().get("Sec-WebSocket-Accept"),
+    ///     Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the [`RequestError`], and the head.
+    pub fn from_head(head: RequestHead) -> Result<Self, Refusal> {
+        match Facts::check(&head) {
+            Ok(facts) => Ok(Self {
+                facts: Box::new(facts),
+                headers: head.headers,
+            }),
+            Err(error) => Err(Refusal::new(error, Some(head))),
+        }
+    }
+
     /// Path and query of the request target, percent-encoded as it came; begins with `/`.
     pub fn resource_name(&self) -> &str {
         &self.facts.resource_name
@@ -213,31 +242,7 @@ impl Request {
     /// [`BuildError`] if the subprotocol or an extension was not offered, or a header is malformed
     /// or one that the handshake writes itself.
     pub fn accept(&self, acceptance: Acceptance) -> Result<Accepted, BuildError> {
-        let extra = acceptance.headers?;
-        #[allow(unused_mut)]
-        let mut extensions = acceptance.extensions;
-        #[cfg(feature = "deflate")]
-        let deflate = acceptance
-            .deflate
-            .and_then(|config| config.accept(self.extensions()))
-            .map(|(extension, params)| {
-                extensions.insert(0, extension);
-                params
-            });
-        let answer = self
-            .facts
-            .offer
-            .answer(acceptance.subprotocol.as_deref(), extensions)?;
-        let mut headers = upgrade::response_headers(&self.facts.key, &answer);
-        headers.extend_checked(&extra);
-        let mut response = status_line(101);
-        headers.write_to(&mut response);
-        Ok(Accepted {
-            response,
-            answer,
-            #[cfg(feature = "deflate")]
-            deflate,
-        })
+        acceptance.answer(&self.facts.key, &self.facts.offer)
     }
 
     /// Rejects the request: returns the response to write (RFC 6455 §4.2.2 item 4).
@@ -270,121 +275,21 @@ fn split_target(target: &str) -> Option<(Option<&str>, String)> {
     Some((Some(authority), resource_name(path_and_query)))
 }
 
-/// How to accept a [`Request`].
-///
-/// ```
-/// use sansocket::handshake::server::Acceptance;
-///
-/// let acceptance = Acceptance::new().subprotocol("chat").header("Set-Cookie", "session=1");
-/// # let _ = acceptance;
-/// ```
-#[derive(Debug, Clone)]
-pub struct Acceptance {
-    subprotocol: Option<String>,
-    extensions: Vec<Extension>,
-    headers: Result<Headers, BuildError>,
-    #[cfg(feature = "deflate")]
-    deflate: Option<DeflateConfig>,
-}
-
-impl Acceptance {
-    /// Accepts the request without subprotocol, extensions or further headers.
-    pub const fn new() -> Self {
-        Self {
-            subprotocol: None,
-            extensions: Vec::new(),
-            headers: Ok(Headers::new()),
-            #[cfg(feature = "deflate")]
-            deflate: None,
-        }
-    }
-
-    /// Chooses one of the subprotocols offered.
-    #[must_use]
-    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.subprotocol = Some(name.into());
-        self
-    }
-
-    /// Accepts an extension offered, with the parameters of the answer.
-    ///
-    /// That is a promise to speak it: a [`Connection`](crate::Connection) fails frames with reserved
-    /// bits that it knows no extension for.
-    #[must_use]
-    pub fn extension(mut self, extension: Extension) -> Self {
-        self.extensions.push(extension);
-        self
-    }
-
-    /// Accepts permessage-deflate (RFC 7692) if one of the offers for it fits. What comes of it is in
-    /// [`Accepted::deflate`].
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub const fn deflate(mut self, config: DeflateConfig) -> Self {
-        self.deflate = Some(config);
-        self
-    }
-
-    /// Adds a header to the response.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        append(&mut self.headers, name, value, upgrade::is_reserved);
-        self
-    }
-}
-
-impl Default for Acceptance {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// An accepted request: when its response is written, the WebSocket is open.
-#[derive(Debug, Clone)]
-pub struct Accepted {
-    response: Vec<u8>,
-    answer: Answer,
-    #[cfg(feature = "deflate")]
-    deflate: Option<DeflateParams>,
-}
-
-impl Accepted {
-    /// The bytes to write: the head of a response of status 101.
-    pub fn response(&self) -> &[u8] {
-        &self.response
-    }
-
-    /// The subprotocol in use, if one is.
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.answer.subprotocol()
-    }
-
-    /// The extensions in use, in the order in which they apply.
-    pub fn extensions(&self) -> &[Extension] {
-        self.answer.extensions()
-    }
-
-    /// What was agreed on of permessage-deflate, if it was offered and accepted: for
-    /// [`Connection::with_deflate`](crate::Connection::with_deflate).
-    #[cfg(feature = "deflate")]
-    pub const fn deflate(&self) -> Option<DeflateParams> {
-        self.deflate
-    }
-
-    /// What was negotiated, without the bytes.
-    pub fn into_answer(self) -> Answer {
-        self.answer
-    }
-}
-
 /// What came instead of a valid request, and how to answer it.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     error: RequestError,
-    head: Option<RequestHead>,
+    head: Option<Box<RequestHead>>,
 }
 
 impl Refusal {
+    pub(crate) fn new(error: RequestError, head: Option<RequestHead>) -> Self {
+        Self {
+            error,
+            head: head.map(Box::new),
+        }
+    }
+
     /// For a caller that has timed the handshake itself: [`RequestError::TimedOut`], so 408.
     pub const fn timed_out() -> Self {
         Self {
@@ -400,8 +305,8 @@ impl Refusal {
 
     /// The head of the request, if it is one of HTTP/1: with [`RequestError::NotAnUpgrade`] it is an
     /// ordinary request, that one may answer with a page.
-    pub const fn head(&self) -> Option<&RequestHead> {
-        self.head.as_ref()
+    pub fn head(&self) -> Option<&RequestHead> {
+        self.head.as_deref()
     }
 
     /// The bytes to write: a response that fits the error, with its text.
@@ -416,6 +321,18 @@ impl Refusal {
     /// # Errors
     /// As [`Request::reject`].
     pub fn respond_with(&self, rejection: Rejection) -> Result<Vec<u8>, BuildError> {
-        rejection.write(self.head.as_ref().map(RequestHead::method))
+        rejection.write(self.head().map(RequestHead::method))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
     }
 }
