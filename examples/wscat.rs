@@ -139,8 +139,8 @@ fn connect(options: &Options) -> Result<WebSocket<MaybeTlsStream>, Box<dyn Error
         Some(subprotocol) => eprintln!("connected, subprotocol {subprotocol}"),
         None => eprintln!("connected"),
     }
-    websocket.stream().tcp().set_read_timeout(Some(TICK))?;
-    websocket.stream().tcp().set_write_timeout(Some(TICK))?;
+    websocket.stream().get_ref().set_read_timeout(Some(TICK))?;
+    websocket.stream().get_ref().set_write_timeout(Some(TICK))?;
     Ok(websocket)
 }
 

@@ -185,6 +185,6 @@ struct Readme;
 struct Compression;
 
 /// Compiles the programs of the page for those who come from another crate.
-#[cfg(all(doctest, feature = "tokio", feature = "handshake"))]
+#[cfg(all(doctest, feature = "hyper", feature = "rustls"))]
 #[doc = include_str!("../docs/MIGRATING.md")]
 struct Migrating;

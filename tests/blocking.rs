@@ -58,7 +58,7 @@ fn read_to_end(mut stream: TcpStream) -> Vec<u8> {
 fn messages_of_all_sizes_come_back_and_the_connection_closes_cleanly() {
     let (url, server) = listen(echo);
     let mut client = blocking::connect(&url).unwrap();
-    assert!(client.stream().tcp().nodelay().unwrap());
+    assert!(client.stream().get_ref().nodelay().unwrap());
     for size in [0, 1, 125, 126, 65535, 65536, 1 << 20] {
         let binary = Message::from(vec![7; size]);
         client.send(binary.clone()).unwrap();

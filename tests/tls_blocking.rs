@@ -88,7 +88,7 @@ fn messages_of_all_sizes_come_back_and_both_sides_end_tls() {
     for version in rustls::ALL_VERSIONS {
         let (port, server) = listen_tls(ca.server(&["localhost"]), echo);
         let mut client = connect(ca.client_of(&[version]), "localhost", port).unwrap();
-        assert!(client.stream().tcp().nodelay().unwrap());
+        assert!(client.stream().get_ref().nodelay().unwrap());
         for size in [0, 1, 125, 126, 65535, 65536, 1 << 20] {
             let binary = Message::from(vec![7; size]);
             client.send(binary.clone()).unwrap();

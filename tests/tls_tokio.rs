@@ -71,7 +71,7 @@ async fn messages_of_all_sizes_come_back_and_both_sides_end_tls() -> Outcome {
     let (port, server) = listen(ca.server(&["localhost"])).await?;
     let server = tokio::spawn(async move { echo(server.await??).await });
     let mut client = connect(ca.client(), "localhost", port).await?;
-    assert!(client.stream().tcp().nodelay()?);
+    assert!(client.stream().get_ref().nodelay()?);
     for size in [0, 1, 125, 16 * 1024, 16 * 1024 + 1, 1 << 20] {
         let message = Message::from(vec![7; size]);
         client.send(message.clone()).await?;
@@ -175,5 +175,32 @@ async fn a_server_that_never_answers_ends_by_the_time_limit() -> Outcome {
         other => panic!("{other:?}"),
     }
     assert_eq!(start.elapsed().as_secs(), 5);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_of_ones_own_is_secured_as_its_uri_asks() -> Outcome {
+    let ca = Ca::new();
+    let (port, server) = listen(ca.server(&["chat.example"])).await?;
+    let server = tokio::spawn(async move { echo(server.await??).await });
+    // As through a proxy: what is connected to is not what the URI names.
+    let tunnel = TcpStream::connect(("127.0.0.1", port)).await?;
+    let connector = Connector::new().tls_config(ca.client());
+    let request = Request::new("wss://chat.example/".parse()?);
+    let (mut client, _) = connector.connect_over(request, tunnel).await?;
+    client.send("hi").await?;
+    assert_eq!(client.recv().await?, Some("hi".into()));
+    client.close(CloseCode::NORMAL).await?;
+    assert_eq!(client.recv().await?, None);
+    server.await??;
+
+    let (tunnel, _peer) = tokio::io::duplex(64);
+    let plain = Request::new("ws://chat.example/".parse()?);
+    let connecting = connector.connect_over(plain, tunnel);
+    let waits = tokio::time::timeout(Duration::from_millis(10), connecting).await;
+    assert!(
+        waits.is_err(),
+        "the opening handshake waits for its response"
+    );
     Ok(())
 }

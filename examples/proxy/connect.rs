@@ -12,7 +12,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sansocket::handshake::client::{Request, Response};
-use sansocket::tokio::{ConnectError, Connector, WebSocket};
+use sansocket::tokio::{Connector, MaybeTlsStream, WebSocket};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio_socks::tcp::Socks5Stream;
@@ -117,14 +117,10 @@ pub(crate) async fn connect(
     connector: &Connector,
     request: Request,
     proxy: &Proxy,
-) -> Result<(WebSocket<Tunnel>, Response), Box<dyn Error + Send + Sync>> {
+) -> Result<(WebSocket<MaybeTlsStream<Tunnel>>, Response), Box<dyn Error + Send + Sync>> {
     let uri = request.uri();
-    if uri.is_secure() {
-        // To have TLS, wrap the tunnel before the handshake.
-        return Err(ConnectError::Secure.into());
-    }
     let tunnel = proxy.connect(uri.host(), uri.port()).await?;
-    Ok(connector.handshake(request, tunnel).await?)
+    Ok(connector.connect_over(request, tunnel).await?)
 }
 
 /// Reads up to the blank line, and keeps what is behind it.

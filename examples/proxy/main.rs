@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use connect::{Credentials, Proxy, connect};
 
 const USAGE: &str = "\
-usage: proxy --proxy URL [--proxy-auth USER:PASSWORD] URI [MESSAGE]...
+usage: proxy --proxy URL [--proxy-auth USER:PASSWORD] URI [MESSAGE]...   (wss:// with the feature `rustls`)
 
 Sends each message to the server at a ws:// URI, and prints its answer.
 

@@ -8,7 +8,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::message::Message;
 
 #[cfg(feature = "handshake")]
-use crate::handshake::{BuildError, RequestError, ResponseError, UriError};
+use crate::handshake::{BuildError, RequestError, ResponseError, UriError, WsUri};
 
 /// Why a WebSocket could not go on.
 #[derive(Debug)]
@@ -114,6 +114,15 @@ pub enum ConnectError {
     Io(io::Error),
     /// The server's response is a refusal, or not one to this request.
     Response(ResponseError),
+}
+
+/// Whether the scheme is one of this build's.
+#[cfg(feature = "handshake")]
+pub(super) fn check_scheme(uri: &WsUri) -> Result<(), ConnectError> {
+    if uri.is_secure() && cfg!(not(feature = "rustls-no-provider")) {
+        return Err(ConnectError::Secure);
+    }
+    Ok(())
 }
 
 #[cfg(feature = "handshake")]

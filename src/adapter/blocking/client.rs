@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Instant;
 
-use super::super::error::{ConnectError, is_blocked};
+use super::super::error::{ConnectError, check_scheme, is_blocked};
 use super::super::opening::{ClientOpening, Opened};
 #[cfg(feature = "rustls-no-provider")]
 use super::super::tls;
@@ -20,7 +20,8 @@ use crate::buffer::ReceiveBuffer;
 use crate::config::Config;
 use crate::handshake::{WsUri, client};
 
-/// Connects to a `ws://` URI with the defaults, or to a `wss://` URI with the feature `rustls`. See [`Connector`] for all that can be chosen.
+/// Connects to a `ws://` URI with the defaults, or to a `wss://` URI with the feature `rustls`. See
+/// [`Connector`] for all that can be chosen.
 ///
 /// # Errors
 /// See [`ConnectError`].
@@ -35,7 +36,7 @@ pub fn connect(uri: &str) -> Result<WebSocket<MaybeTlsStream>, ConnectError> {
 ///
 /// A redirect is not followed but reported as
 /// [`ResponseError::Refused`](crate::handshake::ResponseError::Refused), with its `Location`. Nor is
-/// a proxy looked for: connect through it, then [`handshake`](Self::handshake).
+/// a proxy looked for: connect through it, then [`connect_over`](Self::connect_over) that stream.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -111,30 +112,46 @@ impl Connector {
         request: client::Request,
     ) -> Result<(WebSocket<MaybeTlsStream>, client::Response), ConnectError> {
         let uri = request.uri();
-        let stream = if uri.is_secure() {
-            self.connect_tls(uri)?
-        } else {
-            MaybeTlsStream::Plain(self.connect_tcp(uri)?)
-        };
+        check_scheme(uri)?;
+        let stream = self.connect_tcp(uri)?;
+        self.connect_over(request, stream)
+    }
+
+    /// Does the same on a stream that is connected already, through a proxy, say: TLS if the URI is
+    /// `wss://`, and the opening handshake.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect). For streams that block: where one is non-blocking or has a
+    /// time-out, `WouldBlock` ends it (see [`handshake`](Self::handshake)).
+    pub fn connect_over<S: Transport>(
+        &self,
+        request: client::Request,
+        stream: S,
+    ) -> Result<(WebSocket<MaybeTlsStream<S>>, client::Response), ConnectError> {
+        check_scheme(request.uri())?;
+        let stream = self.secure(request.uri(), stream)?;
         Ok(self.handshake(request, stream)?.proceed()?.done()?)
     }
 
     #[cfg(feature = "rustls-no-provider")]
-    fn connect_tls(&self, uri: &WsUri) -> Result<MaybeTlsStream, ConnectError> {
+    fn secure<S: Transport>(&self, uri: &WsUri, stream: S) -> io::Result<MaybeTlsStream<S>> {
+        if !uri.is_secure() {
+            return Ok(MaybeTlsStream::Plain(stream));
+        }
         let config = tls::prepare(self.tls_config.clone())?;
         let connection = rustls::ClientConnection::new(config, tls::server_name(uri)?);
         let connection = connection.map_err(io::Error::other)?;
-        let stream = rustls::StreamOwned::new(connection, self.connect_tcp(uri)?);
+        let stream = rustls::StreamOwned::new(connection, stream);
         Ok(MaybeTlsStream::Rustls(stream.into()))
     }
 
     #[cfg(not(feature = "rustls-no-provider"))]
-    fn connect_tls(&self, _: &WsUri) -> Result<MaybeTlsStream, ConnectError> {
-        Err(ConnectError::Secure)
+    fn secure<S: Transport>(&self, _: &WsUri, stream: S) -> io::Result<MaybeTlsStream<S>> {
+        Ok(MaybeTlsStream::Plain(stream))
     }
 
-    /// Begins the opening handshake on a stream that is connected already: through a proxy or
-    /// another TLS library, say.
+    /// Begins the opening handshake alone, on a stream that is connected and secured already, or
+    /// that is non-blocking.
     ///
     /// # Errors
     /// [`ConnectError::Build`]; [`ConnectError::Io`] without entropy from the system.

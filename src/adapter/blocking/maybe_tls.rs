@@ -9,23 +9,23 @@ use std::time::Instant;
 
 use super::transport::Transport;
 
-/// A TCP stream, through TLS if the URI was `wss://`.
+/// A TCP stream, or another, through TLS if the URI was `wss://`.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum MaybeTlsStream {
+pub enum MaybeTlsStream<S: Read + Write = TcpStream> {
     /// `ws://`.
-    Plain(TcpStream),
+    Plain(S),
     /// `wss://`.
     #[cfg(feature = "rustls-no-provider")]
-    Rustls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+    Rustls(Box<rustls::StreamOwned<rustls::ClientConnection, S>>),
 }
 
-impl MaybeTlsStream {
-    /// The TCP stream, for its addresses and settings. What is read from or written to it is
+impl<S: Read + Write> MaybeTlsStream<S> {
+    /// The stream below, for its addresses and settings. What is read from or written to it is
     /// missing here.
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn get_ref(&self) -> &S {
         match self {
-            Self::Plain(tcp) => tcp,
+            Self::Plain(stream) => stream,
             #[cfg(feature = "rustls-no-provider")]
             Self::Rustls(tls) => &tls.sock,
         }
@@ -45,13 +45,13 @@ macro_rules! delegate {
     };
 }
 
-impl Read for MaybeTlsStream {
+impl<S: Transport> Read for MaybeTlsStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read_before(buf, None)
     }
 }
 
-impl Write for MaybeTlsStream {
+impl<S: Transport> Write for MaybeTlsStream<S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.write_before(&[IoSlice::new(buf)], None)
     }
@@ -65,21 +65,21 @@ impl Write for MaybeTlsStream {
     }
 }
 
-impl Transport for MaybeTlsStream {
+impl<S: Transport> Transport for MaybeTlsStream<S> {
     fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        self.tcp().read_timeout()
+        self.get_ref().read_timeout()
     }
 
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp().set_read_timeout(timeout)
+        self.get_ref().set_read_timeout(timeout)
     }
 
     fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        self.tcp().write_timeout()
+        self.get_ref().write_timeout()
     }
 
     fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.tcp().set_write_timeout(timeout)
+        self.get_ref().set_write_timeout(timeout)
     }
 
     fn read_before(&mut self, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {

@@ -93,7 +93,8 @@ pub use client::{ClientHandshake, Connector, connect};
 pub use maybe_tls::MaybeTlsStream;
 #[cfg(feature = "handshake")]
 pub use server::{
-    Incoming, PendingRefusal, PendingRequest, Response, ServerHandshake, accept, read_request,
+    Incoming, PendingRefusal, PendingRequest, Response, ServerHandshake, accept, accept_with,
+    read_request,
 };
 #[cfg(feature = "handshake")]
 pub use step::Step;

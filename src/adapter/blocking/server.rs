@@ -25,8 +25,20 @@ use crate::time::Timestamp;
 /// block: where one is non-blocking or has a time-out, `WouldBlock` ends it (see
 /// [`ServerHandshake`]).
 pub fn accept<S: Transport>(stream: S) -> Result<WebSocket<S>, AcceptError> {
+    accept_with(stream, Acceptance::new(), Config::new())
+}
+
+/// Accepts any client's request, all in the same way: with compression, say, and limits of one's own.
+///
+/// # Errors
+/// As for [`accept`]; [`AcceptError::Build`].
+pub fn accept_with<S: Transport>(
+    stream: S,
+    acceptance: Acceptance,
+    config: Config,
+) -> Result<WebSocket<S>, AcceptError> {
     match read_request(stream, Limits::new())? {
-        Incoming::Request(request) => request.accept(Acceptance::new(), Config::new()),
+        Incoming::Request(request) => request.accept(acceptance, config),
         Incoming::Refused(refusal) => {
             let error = refusal.refusal().error().clone();
             refusal.answer()?;

@@ -38,7 +38,7 @@ use crate::buffer::ReceiveBuffer;
 use crate::config::Config;
 use crate::connection::Connection;
 #[cfg(feature = "handshake")]
-use crate::handshake::{Limits, client};
+use crate::handshake::{Limits, client, server::Acceptance};
 
 pub use super::error::Error;
 #[cfg(feature = "handshake")]
@@ -141,6 +141,27 @@ where
     C: Timer,
 {
     poll::accept(FuturesIo { stream, timer }).await
+}
+
+/// Accepts any client's request, all in the same way: with compression, say, and limits of one's own.
+///
+/// # Cancel safety
+/// Dropped before it was done, the stream is closed.
+///
+/// # Errors
+/// As for [`accept`]; [`AcceptError::Build`].
+#[cfg(feature = "handshake")]
+pub async fn accept_with<S, C>(
+    stream: S,
+    timer: C,
+    acceptance: Acceptance,
+    config: Config,
+) -> Result<WebSocket<S, C>, AcceptError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Timer,
+{
+    poll::accept_with(FuturesIo { stream, timer }, acceptance, config).await
 }
 
 /// Reads a client's request, for the application to decide on, as

@@ -24,7 +24,7 @@ mod server;
 pub use client::handshake;
 pub(super) use commands::{Sender, send_from};
 #[cfg(feature = "handshake")]
-pub use server::{Incoming, PendingRefusal, PendingRequest, accept, read_request};
+pub use server::{Incoming, PendingRefusal, PendingRequest, accept, accept_with, read_request};
 pub use split::{ReceiveHalf, ReuniteError, SendHalf};
 pub use transport::Transport;
 pub use websocket::WebSocket;

@@ -48,8 +48,20 @@ pub struct PendingRefusal<T: Transport> {
 /// # Errors
 /// See [`AcceptError`]; a request that is none for a WebSocket has been answered.
 pub async fn accept<T: Transport>(transport: T) -> Result<WebSocket<T>, AcceptError> {
+    accept_with(transport, Acceptance::new(), Config::new()).await
+}
+
+/// Accepts any client's request, all in the same way.
+///
+/// # Errors
+/// As for [`accept`]; [`AcceptError::Build`].
+pub async fn accept_with<T: Transport>(
+    transport: T,
+    acceptance: Acceptance,
+    config: Config,
+) -> Result<WebSocket<T>, AcceptError> {
     match read_request(transport, Limits::new()).await? {
-        Incoming::Request(request) => request.accept(Acceptance::new(), Config::new()).await,
+        Incoming::Request(request) => request.accept(acceptance, config).await,
         Incoming::Refused(refusal) => {
             let error = refusal.refusal.error().clone();
             refusal.answer().await?;

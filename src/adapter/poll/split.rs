@@ -140,9 +140,11 @@ impl<T: Transport> SendHalf<T> {
         self.shared.lock().connection.set_compression(on);
     }
 
-    /// The engine: its state, outcome, and how much is queued. The other half waits meanwhile.
-    pub fn with_connection<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
-        look(&self.shared.lock().connection)
+    /// The engine: to see how much is queued, say, or to [`send_text`](Connection::send_text) what is
+    /// borrowed. The other half waits meanwhile; what is queued leaves with the next
+    /// [`flush`](Self::flush).
+    pub fn with_connection<R>(&mut self, f: impl FnOnce(&mut Connection) -> R) -> R {
+        f(&mut self.shared.lock().connection)
     }
 
     /// The whole again, from two halves of one: [`ReceiveHalf::reunite`].

@@ -12,13 +12,13 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 use ::tokio::net::{TcpStream, lookup_host};
 use ::tokio::time::{Instant, timeout_at};
 
-use super::super::error::ConnectError;
+use super::super::error::{ConnectError, check_scheme};
 use super::super::poll;
 #[cfg(feature = "rustls-no-provider")]
 use super::super::tls;
 use super::{MaybeTlsStream, Tokio, WebSocket};
 use crate::config::Config;
-use crate::handshake::client;
+use crate::handshake::{WsUri, client};
 
 /// Connects to a `ws://` URI, or to a `wss://` one with the feature `rustls`, with the defaults. See
 /// [`Connector`] for all that can be chosen.
@@ -39,7 +39,7 @@ pub async fn connect(uri: &str) -> Result<WebSocket<MaybeTlsStream>, ConnectErro
 ///
 /// A redirect is not followed but reported as
 /// [`ResponseError::Refused`](crate::handshake::ResponseError::Refused), with its `Location`. Nor is
-/// a proxy looked for: connect through it, then [`handshake`](Self::handshake).
+/// a proxy looked for: connect through it, then [`connect_over`](Self::connect_over) that stream.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -113,26 +113,36 @@ impl Connector {
         &self,
         request: client::Request,
     ) -> Result<(WebSocket<MaybeTlsStream>, client::Response), ConnectError> {
-        #[cfg(not(feature = "rustls-no-provider"))]
-        if request.uri().is_secure() {
-            return Err(ConnectError::Secure);
-        }
-        let deadline = Instant::now().checked_add(self.connect_timeout);
+        check_scheme(request.uri())?;
+        let deadline = self.deadline();
         let stream = connect_tcp(request.uri().host(), request.uri().port(), deadline).await?;
-        #[cfg(feature = "rustls-no-provider")]
-        if request.uri().is_secure() {
-            let config = tls::prepare(self.tls_config.clone())?;
-            let connector = tokio_rustls::TlsConnector::from(config);
-            let name = tls::server_name(request.uri())?;
-            let stream = before(deadline, connector.connect(name, stream)).await?;
-            let stream = MaybeTlsStream::Rustls(Box::new(stream));
-            return self.handshake(request, stream).await;
-        }
-        self.handshake(request, MaybeTlsStream::Plain(stream)).await
+        let stream = self.secure(request.uri(), stream, deadline).await?;
+        self.handshake(request, stream).await
     }
 
-    /// Does the opening handshake on a stream that is connected already: through TLS or a proxy,
-    /// say.
+    /// Does the same on a stream that is connected already, through a proxy, say: TLS if the URI is
+    /// `wss://`, and the opening handshake.
+    ///
+    /// # Cancel safety
+    /// Dropped before it was done, the stream is closed.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub async fn connect_over<S>(
+        &self,
+        request: client::Request,
+        stream: S,
+    ) -> Result<(WebSocket<MaybeTlsStream<S>>, client::Response), ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        check_scheme(request.uri())?;
+        let deadline = self.deadline();
+        let stream = self.secure(request.uri(), stream, deadline).await?;
+        self.handshake(request, stream).await
+    }
+
+    /// Does the opening handshake alone, on a stream that is connected and secured already.
     ///
     /// # Cancel safety
     /// Dropped before it was done, the stream is closed.
@@ -148,6 +158,39 @@ impl Connector {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         poll::handshake(Tokio(stream), request, self.config.clone()).await
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.connect_timeout)
+    }
+
+    #[cfg(feature = "rustls-no-provider")]
+    async fn secure<S>(
+        &self,
+        uri: &WsUri,
+        stream: S,
+        deadline: Option<Instant>,
+    ) -> io::Result<MaybeTlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if !uri.is_secure() {
+            return Ok(MaybeTlsStream::Plain(stream));
+        }
+        let connector = tokio_rustls::TlsConnector::from(tls::prepare(self.tls_config.clone())?);
+        let connecting = connector.connect(tls::server_name(uri)?, stream);
+        let stream = before(deadline, connecting).await?;
+        Ok(MaybeTlsStream::Rustls(Box::new(stream)))
+    }
+
+    #[cfg(not(feature = "rustls-no-provider"))]
+    async fn secure<S>(
+        &self,
+        _: &WsUri,
+        stream: S,
+        _: Option<Instant>,
+    ) -> io::Result<MaybeTlsStream<S>> {
+        Ok(MaybeTlsStream::Plain(stream))
     }
 }
 

@@ -9,22 +9,22 @@ use std::io::{self, IoSlice};
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::TcpStream;
 
-/// A TCP stream, through TLS if the URI was `wss://`.
+/// A TCP stream, or another, through TLS if the URI was `wss://`.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum MaybeTlsStream {
+pub enum MaybeTlsStream<S = TcpStream> {
     /// `ws://`.
-    Plain(TcpStream),
+    Plain(S),
     /// `wss://`.
     #[cfg(feature = "rustls-no-provider")]
-    Rustls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Rustls(Box<tokio_rustls::client::TlsStream<S>>),
 }
 
-impl MaybeTlsStream {
-    /// The TCP stream, for its addresses and settings.
-    pub fn tcp(&self) -> &TcpStream {
+impl<S> MaybeTlsStream<S> {
+    /// The stream below, for its addresses and settings.
+    pub fn get_ref(&self) -> &S {
         match self {
-            Self::Plain(tcp) => tcp,
+            Self::Plain(stream) => stream,
             #[cfg(feature = "rustls-no-provider")]
             Self::Rustls(tls) => tls.get_ref().0,
         }
@@ -41,7 +41,7 @@ macro_rules! delegate {
     };
 }
 
-impl AsyncRead for MaybeTlsStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for MaybeTlsStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -51,7 +51,7 @@ impl AsyncRead for MaybeTlsStream {
     }
 }
 
-impl AsyncWrite for MaybeTlsStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for MaybeTlsStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

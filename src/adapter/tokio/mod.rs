@@ -51,9 +51,11 @@ use ::tokio::io::{AsyncRead, AsyncWrite};
 
 use super::poll;
 use crate::buffer::ReceiveBuffer;
+#[cfg(feature = "handshake")]
+use crate::config::Config;
 use crate::connection::Connection;
 #[cfg(feature = "handshake")]
-use crate::handshake::Limits;
+use crate::handshake::{Limits, server::Acceptance};
 
 pub use super::error::Error;
 #[cfg(feature = "handshake")]
@@ -137,6 +139,25 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     poll::accept(Tokio(stream)).await
+}
+
+/// Accepts any client's request, all in the same way: with compression, say, and limits of one's own.
+///
+/// # Cancel safety
+/// Dropped before it was done, the stream is closed.
+///
+/// # Errors
+/// As for [`accept`]; [`AcceptError::Build`].
+#[cfg(feature = "handshake")]
+pub async fn accept_with<S>(
+    stream: S,
+    acceptance: Acceptance,
+    config: Config,
+) -> Result<WebSocket<S>, AcceptError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    poll::accept_with(Tokio(stream), acceptance, config).await
 }
 
 /// Reads a client's request, for the application to decide on.
