@@ -20,6 +20,8 @@
 //!
 //! - **To use it with tokio**, see [`tokio`]: `connect`, `accept`, send and receive. With
 //!   smol or async-std, see [`futures_io`].
+//! - **To use it in an HTTP server or client**, see [`axum`] and [`hyper`]; with another library,
+//!   [`http`].
 //! - **To use it on threads**, see [`blocking`], which has the same.
 //! - **To embed it** in a server, a game engine, a device or an async runtime of your own, drive a
 //!   [`Connection`] yourself, as below.
