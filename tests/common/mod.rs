@@ -8,6 +8,8 @@ pub(crate) mod compressed;
 pub(crate) mod pair;
 #[cfg(feature = "handshake")]
 pub(crate) mod requests;
+#[cfg(feature = "futures-io")]
+pub(crate) mod stalling;
 
 use bytes::Buf;
 use proptest::test_runner::Config as ProptestConfig;
@@ -182,7 +184,7 @@ impl Seen {
 }
 
 /// Adds an event to those seen.
-fn note(seen: &mut Vec<Seen>, event: Event<'_>) {
+pub(crate) fn note(seen: &mut Vec<Seen>, event: Event<'_>) {
     let new = match event {
         Event::Text(text) => Seen::Text(text.to_string()),
         Event::Binary(data) => Seen::Binary(data.to_vec()),
