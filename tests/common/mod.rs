@@ -5,6 +5,8 @@
 pub(crate) mod allocations;
 #[cfg(feature = "deflate")]
 pub(crate) mod compressed;
+#[cfg(feature = "tokio")]
+pub(crate) mod duplex;
 pub(crate) mod pair;
 #[cfg(feature = "handshake")]
 pub(crate) mod requests;

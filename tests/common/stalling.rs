@@ -75,16 +75,37 @@ pub(crate) struct Link {
     pub(crate) write_fails_at: usize,
     /// A read fails where this many bytes have been read.
     pub(crate) read_fails_at: usize,
+    /// Writes wait until [`unblock`](Self::unblock).
+    pub(crate) writes_block: bool,
+    /// Flushes wait, and are not woken from: only whoever polls again finds that they need not.
+    pub(crate) flushes_block: bool,
+    /// The next write fails, and only this one.
+    pub(crate) write_fails_once: bool,
     read: usize,
     reads: Pace,
     writes: Pace,
     reader: Option<Waker>,
+    writer: Option<Waker>,
 }
 
 impl Link {
     /// The peer has done something.
     pub(crate) fn wake_reader(&mut self) {
         if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
+    }
+
+    /// The peer has sent something.
+    pub(crate) fn arrive(&mut self, bytes: &[u8]) {
+        self.incoming.extend(bytes);
+        self.wake_reader();
+    }
+
+    /// The peer reads on.
+    pub(crate) fn unblock(&mut self) {
+        self.writes_block = false;
+        if let Some(waker) = self.writer.take() {
             waker.wake();
         }
     }
@@ -95,6 +116,11 @@ impl Link {
 pub(crate) struct Stalling(pub(crate) Rc<RefCell<Link>>);
 
 impl Stalling {
+    /// One that neither stalls nor splits.
+    pub(crate) fn prompt() -> Self {
+        Self::new(Pace::cycle(&[usize::MAX]), Pace::cycle(&[usize::MAX]))
+    }
+
     pub(crate) fn new(reads: Pace, writes: Pace) -> Self {
         Self(Rc::new(RefCell::new(Link {
             incoming: VecDeque::new(),
@@ -103,10 +129,14 @@ impl Stalling {
             shut_down: false,
             write_fails_at: usize::MAX,
             read_fails_at: usize::MAX,
+            writes_block: false,
+            flushes_block: false,
+            write_fails_once: false,
             read: 0,
             reads,
             writes,
             reader: None,
+            writer: None,
         })))
     }
 }
@@ -153,6 +183,13 @@ impl AsyncWrite for Stalling {
             link.wake_reader();
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
+        if std::mem::take(&mut link.write_fails_once) {
+            return Poll::Ready(Err(ErrorKind::OutOfMemory.into()));
+        }
+        if link.writes_block {
+            link.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         let Some(most) = link.writes.poll(cx) else {
             return Poll::Pending;
         };
@@ -162,10 +199,11 @@ impl AsyncWrite for Stalling {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.0.borrow_mut().writes.poll(cx) {
-            None => Poll::Pending,
-            Some(_) => Poll::Ready(Ok(())),
+        let mut link = self.0.borrow_mut();
+        if link.flushes_block || link.writes.poll(cx).is_none() {
+            return Poll::Pending;
         }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
