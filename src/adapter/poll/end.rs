@@ -186,6 +186,8 @@ impl<T: Transport> End<T> {
             match self.poll_flush(cx) {
                 Poll::Ready(result) => result?,
                 Poll::Pending if self.connection.queued() < queued => {}
+                // A deadline has closed it: there will be no room any more.
+                Poll::Pending if self.connection.state() != State::Open => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
