@@ -15,6 +15,7 @@ use super::spare;
 use super::transport::Transport;
 use super::wakers::{Role, Wakers};
 use crate::buffer::ReceiveBuffer;
+use crate::close::CloseOutcome;
 use crate::connection::{Connection, State};
 use crate::error::SendError;
 use crate::message::Message;
@@ -133,6 +134,12 @@ impl<T: Transport> End<T> {
                 // The stream is given up all the same if this fails.
                 let mut cx = Context::from_waker(&self.waker);
                 self.is_shut_down = self.io.transport.poll_shutdown(&mut cx).is_ready();
+            }
+            // Not every stream can end one direction alone, so that the client may wait for this one
+            // to be dropped. Behind its Close frame nothing comes that could take ours with it.
+            let outcome = self.connection.outcome();
+            if self.is_shut_down && outcome.is_some_and(CloseOutcome::is_clean) {
+                self.connection.receive_eof();
             }
             if self.connection.state() == State::Closed {
                 self.wakers.wake(Role::Send);
