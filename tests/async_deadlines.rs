@@ -137,15 +137,35 @@ async fn a_peer_that_never_answers_the_close_frame_is_let_go_of() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_ends_the_stream_is_let_go_of() {
-    let config = Config::new().close_timeout(7 * SECOND);
-    let (mut server, mut client) = raw_client(4096, config);
-    client
-        .write_all(&Side::Server.close(1000, ""))
-        .await
-        .unwrap();
+async fn after_a_clean_close_a_server_does_not_wait_for_the_end_of_the_stream() {
+    let (mut server, mut client) = raw_client(4096, Config::new());
+    let close = Side::Server.close(1000, "");
+    client.write_all(&close).await.unwrap();
     let start = Instant::now();
     assert_eq!(server.recv().await.unwrap(), None);
+    assert_took(start, Duration::ZERO);
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"\x88\x02\x03\xE8");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_ends_the_stream_is_let_go_of() {
+    let (mut client, server) =
+        pair_with(4096, Config::new().close_timeout(7 * SECOND), Config::new());
+    let (mut stream, _, _) = server.into_parts();
+    stream.write_all(b"\x88\x02\x03\xE8").await.unwrap();
+    let start = Instant::now();
+    assert_eq!(client.recv().await.unwrap(), None);
+    assert_took(start, 7 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_broke_the_protocol_has_time_to_read_why() {
+    let (mut server, mut client) = raw_client(4096, Config::new().close_timeout(7 * SECOND));
+    client.write_all(b"\xFF\xFF").await.unwrap();
+    let start = Instant::now();
+    assert!(matches!(server.recv().await, Err(Error::Protocol(_))));
     assert_took(start, 7 * SECOND);
 }
 
