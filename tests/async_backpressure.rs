@@ -13,9 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::Side;
 use common::allocations::{Counting, measure};
+use common::duplex::pair_with;
 use futures_util::{FutureExt, Sink};
 use sansocket::tokio::WebSocket;
-use sansocket::{Chunk, Config, Event, Message};
+use sansocket::{Chunk, Config, Delivery, Event, Message};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 #[global_allocator]
@@ -306,6 +307,46 @@ fn a_message_received_in_part_is_held_and_no_more() {
     stream.0.borrow_mut().incoming = &message[1000..];
     let message = server.recv().now_or_never().unwrap().unwrap();
     assert_eq!(message, Some(vec![1; 3000].into()));
+}
+
+#[test]
+fn a_message_of_any_size_passes_through_little_memory() {
+    let size = 100 << 20;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let config = Config::new()
+        .delivery(Delivery::Chunks)
+        .max_message_size(u64::MAX)
+        .write_limit(64 * KIB);
+    let (received, used) = measure(|| {
+        runtime.block_on(async {
+            let (mut client, mut server) = pair_with(64 * KIB, config.clone(), config);
+            let reader = tokio::io::AsyncReadExt::take(tokio::io::repeat(7), size);
+            let sends = async { server.send_from(reader).await.unwrap() };
+            let receives = async {
+                let mut received = 0;
+                loop {
+                    match client.recv_event().await.unwrap() {
+                        Some(Event::Chunk(chunk)) => {
+                            received += chunk.data.as_bytes().len();
+                            if chunk.last {
+                                return received;
+                            }
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            };
+            let (sent, received) = tokio::join!(sends, receives);
+            assert_eq!(sent, size);
+            received
+        })
+    });
+    assert_eq!(received as u64, size);
+    // The stream's own 64 KiB among them.
+    assert!(used.peak < 400 * KIB as isize, "{used:?}");
 }
 
 #[cfg(feature = "handshake")]
