@@ -288,7 +288,7 @@ async fn keep_alive_pings_leave_on_time_and_measure_the_round_trip() {
     let receiver = tokio::spawn(async move { receive.recv().await });
     let start = Instant::now();
     let mut sent_at = Duration::ZERO;
-    for round_trip in [300 * MS, 9 * SECOND, 0 * MS] {
+    for round_trip in [300 * MS, 9 * SECOND, Duration::ZERO] {
         let mut ping = [0; 10];
         client.read_exact(&mut ping).await.unwrap();
         assert_eq!(ping[..2], *b"\x89\x08");

@@ -326,7 +326,7 @@ async fn a_violation_is_an_error_on_this_side_and_a_close_frame_on_the_other() -
     let mut client = sansocket::tokio::WebSocket::with_received(stream, connection, rx);
     match client.recv_event().await? {
         Some(Event::Close(Some(frame))) => {
-            assert_eq!(frame.code(), CloseCode::INVALID_DATA)
+            assert_eq!(frame.code(), CloseCode::INVALID_DATA);
         }
         other => panic!("{other:?}"),
     }

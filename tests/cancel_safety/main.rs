@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod halves;
 mod run;
 mod script;
 
@@ -25,16 +26,13 @@ fn setups() -> impl Iterator<Item = Setup> {
         &[false]
     };
     let each = |side, in_halves, deflate| Setup {
-        side,
         in_halves,
         deflate,
-        delivery: Delivery::Messages,
         reads: Pace::cycle(&[0, 1, 0, 150, 0, 300]),
         writes: Pace::cycle(&[0, 150, 0, 1, 0, 300, 0, 50]),
-        write_fails_at: usize::MAX,
-        read_fails_at: usize::MAX,
         source: 1500,
         write_limit: 5000,
+        ..Setup::of(side)
     };
     SIDES.into_iter().flat_map(move |side| {
         [false, true].into_iter().flat_map(move |in_halves| {

@@ -97,7 +97,7 @@ impl Transcript {
 }
 
 /// The messages among what was seen, put together from their parts.
-fn messages(seen: &[Seen]) -> Vec<Seen> {
+pub(crate) fn messages(seen: &[Seen]) -> Vec<Seen> {
     let mut whole = Vec::new();
     let (mut text, mut data) = (String::new(), Vec::new());
     for seen in seen {
@@ -130,9 +130,11 @@ pub(crate) struct Report {
 }
 
 /// The other end of the link.
-struct Peer {
+pub(crate) struct Peer {
     side: Side,
-    end: Endpoint,
+    pub(crate) end: Endpoint,
+    /// The messages that it has sent.
+    pub(crate) sent: Vec<Seen>,
     link: Rc<RefCell<Link>>,
     /// How much of what was written it has read.
     read: usize,
@@ -141,7 +143,7 @@ struct Peer {
 
 impl Peer {
     /// Receives what was written, and answers.
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let mut link = self.link.borrow_mut();
         let new = link.written[self.read..].to_vec();
         self.read = link.written.len();
@@ -159,7 +161,8 @@ impl Peer {
         }
     }
 
-    fn act(&mut self, does: Does) {
+    pub(crate) fn act(&mut self, does: Does) {
+        self.sent.extend(does.message());
         let connection = &mut self.end.connection;
         match does {
             Does::Text(len) => connection.send_text(&text(len)),
@@ -198,8 +201,26 @@ fn with_deflate(connection: Connection, setup: &Setup) -> Connection {
     connection
 }
 
-/// Holds a conversation.
-pub(crate) fn run(setup: &Setup, steps: &[Step], drops: &Drops<'_>) -> Report {
+impl Setup {
+    /// One that is as simple as can be.
+    pub(crate) fn of(side: Side) -> Self {
+        Self {
+            side,
+            in_halves: false,
+            deflate: false,
+            delivery: Delivery::Messages,
+            reads: Pace::cycle(&[usize::MAX]),
+            writes: Pace::cycle(&[usize::MAX]),
+            write_fails_at: usize::MAX,
+            read_fails_at: usize::MAX,
+            source: 0,
+            write_limit: usize::MAX,
+        }
+    }
+}
+
+/// Our WebSocket, and its peer.
+pub(crate) fn connect(setup: &Setup) -> (WebSocket<Stalling, Still>, Peer) {
     let stream = Stalling::new(setup.reads.clone(), setup.writes.clone());
     let link = stream.0.clone();
     link.borrow_mut().write_fails_at = setup.write_fails_at;
@@ -209,14 +230,22 @@ pub(crate) fn run(setup: &Setup, steps: &[Step], drops: &Drops<'_>) -> Report {
         .write_limit(setup.write_limit);
     let connection = with_deflate(setup.side.connection(config), setup);
     let peer = with_deflate(setup.side.other().connection(Config::new()), setup);
-    let mut peer = Peer {
+    let peer = Peer {
         side: setup.side.other(),
         end: Endpoint::new(peer),
-        link: link.clone(),
+        sent: Vec::new(),
+        link,
         read: 0,
         knows_end: false,
     };
     let whole = WebSocket::new(stream, Still(Instant::now()), connection);
+    (whole, peer)
+}
+
+/// Holds a conversation.
+pub(crate) fn run(setup: &Setup, steps: &[Step], drops: &Drops<'_>) -> Report {
+    let (whole, mut peer) = connect(setup);
+    let link = peer.link.clone();
     let mut ours = if setup.in_halves {
         Ours::Halves(whole.split())
     } else {

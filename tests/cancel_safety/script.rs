@@ -44,6 +44,18 @@ pub(crate) enum Does {
     Vanishes,
 }
 
+impl Does {
+    /// The message that it sends, if it does.
+    pub(crate) fn message(self) -> Option<Seen> {
+        match self {
+            Self::Text(len) => Some(Seen::Text(text(len))),
+            Self::Binary(len) => Some(Seen::Binary(data(len))),
+            Self::Fragments(len) => Some(Seen::Text(text(len).repeat(2))),
+            Self::Ping(_) | Self::Close | Self::Violates | Self::Vanishes => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     We(Op),
@@ -133,9 +145,7 @@ pub(crate) fn messages(steps: &[Step], source: usize, in_halves: bool) -> [Vec<S
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
-            Peer(Does::Text(len)) => ours.push(Seen::Text(text(*len))),
-            Peer(Does::Binary(len)) => ours.push(Seen::Binary(data(*len))),
-            Peer(Does::Fragments(len)) => ours.push(Seen::Text(text(*len).repeat(2))),
+            Peer(does) => ours.extend(does.message()),
             We(
                 Op::Feed(message)
                 | Op::Send(message)
@@ -153,7 +163,7 @@ pub(crate) fn messages(steps: &[Step], source: usize, in_halves: bool) -> [Vec<S
     [ours, peers]
 }
 
-fn seen(message: Message) -> Seen {
+pub(crate) fn seen(message: Message) -> Seen {
     match message {
         Message::Text(text) => Seen::Text(text),
         Message::Binary(data) => Seen::Binary(data.to_vec()),
