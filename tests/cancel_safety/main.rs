@@ -29,7 +29,7 @@ fn setups() -> impl Iterator<Item = Setup> {
         in_halves,
         deflate,
         reads: Pace::cycle(&[0, 1, 0, 150, 0, 300]),
-        writes: Pace::cycle(&[0, 150, 0, 1, 0, 300, 0, 50]),
+        writes: Pace::cycle(&[0, 100, 0, 1, 0, 250, 0, 50]),
         source: 1500,
         write_limit: 5000,
         ..Setup::of(side)
@@ -90,8 +90,10 @@ fn drop_at_many_waits(setup: &Setup, large: usize, end: End) -> usize {
 fn a_future_dropped_at_any_one_wait_changes_nothing() {
     let mut drops = 0;
     for setup in setups() {
-        for end in ENDS {
-            drops += drop_at_each_wait(&setup, 9000, end);
+        // How it ends and whether it is compressed have little to do with each other.
+        let ends = if setup.deflate { &ENDS[..1] } else { &ENDS };
+        for end in ends {
+            drops += drop_at_each_wait(&setup, 9000, *end);
         }
     }
     println!("dropped at {drops} places");
