@@ -15,6 +15,10 @@ use crate::message::{Chunk, Data, Message};
 /// copying it behind its header is cheaper than another slice to write.
 const LARGE: usize = 8 * 1024;
 
+/// A pong and a keep-alive ping: what may be queued between two calls of who sends, in bytes.
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+const CONTROL_FRAMES: usize = 2 * (MAX_CONTROL_PAYLOAD + MAX_HEADER_SIZE);
+
 /// The message that is being sent in chunks.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
@@ -47,13 +51,14 @@ impl Connection {
     }
 
     /// The same for who has seen that it [has room](Self::has_room) and must keep to that: the
-    /// message may then exceed the limit, once.
+    /// message may then exceed the limit, once, and control frames may have come between.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn send_regardless(&mut self, message: Message) -> Result<(), SendError<Message>> {
         if let Err(error) = self.may_start_message() {
             return Err(error.map(|()| message));
         }
-        if !self.has_room() {
+        let between = CONTROL_FRAMES.saturating_add(self.config.write_limit);
+        if !self.has_room() && self.queue.len() >= between {
             return Err(SendError::Full(message));
         }
         self.queue_owned(message);

@@ -5,9 +5,13 @@
 pub(crate) mod allocations;
 #[cfg(feature = "deflate")]
 pub(crate) mod compressed;
+#[cfg(feature = "tokio")]
+pub(crate) mod duplex;
 pub(crate) mod pair;
 #[cfg(feature = "handshake")]
 pub(crate) mod requests;
+#[cfg(feature = "futures-io")]
+pub(crate) mod stalling;
 
 use bytes::Buf;
 use proptest::test_runner::Config as ProptestConfig;
@@ -182,7 +186,7 @@ impl Seen {
 }
 
 /// Adds an event to those seen.
-fn note(seen: &mut Vec<Seen>, event: Event<'_>) {
+pub(crate) fn note(seen: &mut Vec<Seen>, event: Event<'_>) {
     let new = match event {
         Event::Text(text) => Seen::Text(text.to_string()),
         Event::Binary(data) => Seen::Binary(data.to_vec()),

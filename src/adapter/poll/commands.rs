@@ -1,7 +1,7 @@
 //! What a whole WebSocket and its send half have in common: sending.
 
 use core::future::poll_fn;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use std::io;
 
 use super::super::READ_SIZE;
@@ -12,7 +12,7 @@ use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::message::{Chunk, Data, Message};
+use crate::message::{Chunk, Message};
 
 /// Who can send: by owning the stream and the engine, or through a lock. Nothing of them is held on
 /// to from one poll to the next.
@@ -56,7 +56,7 @@ pub(in super::super) async fn send_from(
     let mut total = 0_u64;
     loop {
         // Room comes first: what was read goes on to the queue at once, and is nowhere between two
-        // polls.
+        // polls. The end is read again if this is dropped then, since it is queued last of all.
         let read = poll_fn(|cx| {
             let room = |connection: &mut Connection| taken(connection.may_queue(READ_SIZE));
             match to.with_end(|end| end.poll_command(cx, room)) {
@@ -80,11 +80,24 @@ pub(in super::super) async fn send_from(
         })
         .await?;
     }
-    flush(to).await?;
+    // Nothing waits behind the end of the message: whoever was dropped there would begin another
+    // one. It leaves at once, from a stream that has just taken everything.
+    poll_fn(|cx| {
+        to.with_end(|end| {
+            ready!(end.poll_flush(cx))?;
+            end.connection
+                .send_chunk_regardless(Chunk::binary(&[]).last())?;
+            match end.poll_flush(cx) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending => Poll::Ready(Ok(())),
+            }
+        })
+    })
+    .await?;
     Ok(total)
 }
 
-/// Reads once and sends it on; no bytes are the end of the message.
+/// Reads once and sends it on, unless it is the end.
 fn read_chunk(
     cx: &mut Context<'_>,
     poll_read: &mut impl FnMut(&mut Context<'_>, &mut [u8]) -> Poll<io::Result<usize>>,
@@ -100,10 +113,9 @@ fn read_chunk(
         let data = room
             .get(..n)
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        send(Chunk {
-            data: Data::Binary(data),
-            last: n == 0,
-        })?;
+        if n > 0 {
+            send(Chunk::binary(data))?;
+        }
         Ok(n)
     });
     spare::drain(&mut scratch);

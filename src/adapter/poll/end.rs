@@ -15,6 +15,7 @@ use super::spare;
 use super::transport::Transport;
 use super::wakers::{Role, Wakers};
 use crate::buffer::ReceiveBuffer;
+use crate::close::CloseOutcome;
 use crate::connection::{Connection, State};
 use crate::error::SendError;
 use crate::message::Message;
@@ -33,6 +34,10 @@ pub(in super::super) struct End<T: Transport> {
     /// Wakes both roles.
     waker: Waker,
     is_shut_down: bool,
+    /// Who waits to send has been told that the connection ends.
+    is_ending: bool,
+    /// Bytes that were queued can no longer leave: a frame may be cut short, so nothing may follow.
+    broken: Option<ErrorKind>,
     /// When to give back compressors, unless bytes move before.
     #[cfg(feature = "deflate")]
     pause: Option<Timestamp>,
@@ -47,6 +52,8 @@ impl<T: Transport> End<T> {
             waker: wakers.clone().into(),
             wakers,
             is_shut_down: false,
+            is_ending: false,
+            broken: None,
             #[cfg(feature = "deflate")]
             pause: None,
         }
@@ -96,10 +103,10 @@ impl<T: Transport> End<T> {
             }
             let size = self.connection.read_hint(rx, READ_SIZE);
             match ready!(self.io.poll_read(cx, rx, size)) {
-                Ok(0) => self.connection.receive_eof(),
+                Ok(0) => self.on_end(ErrorKind::BrokenPipe),
                 Ok(_) => self.on_moved(),
                 Err(error) => {
-                    self.connection.receive_eof();
+                    self.on_end(error.kind());
                     self.wakers.wake(Role::Send);
                     return Poll::Ready(Err(error.into()));
                 }
@@ -111,8 +118,12 @@ impl<T: Transport> End<T> {
     /// dropped until the peer has ended its own, or the deadline has come.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.wakers.register(Role::Receive, cx);
-        // Whoever waits to send has nothing to wait for.
-        self.wakers.wake(Role::Send);
+        // Whoever waits to send has nothing to wait for. Told at each poll, a task that does both
+        // would never rest.
+        if !self.is_ending {
+            self.is_ending = true;
+            self.wakers.wake(Role::Send);
+        }
         let mut dropped = ReceiveBuffer::new();
         loop {
             self.handle_timeout();
@@ -124,7 +135,14 @@ impl<T: Transport> End<T> {
                 let mut cx = Context::from_waker(&self.waker);
                 self.is_shut_down = self.io.transport.poll_shutdown(&mut cx).is_ready();
             }
+            // Not every stream can end one direction alone, so that the client may wait for this one
+            // to be dropped. Behind its Close frame nothing comes that could take ours with it.
+            let outcome = self.connection.outcome();
+            if self.is_shut_down && outcome.is_some_and(CloseOutcome::is_clean) {
+                self.connection.receive_eof();
+            }
             if self.connection.state() == State::Closed {
+                self.wakers.wake(Role::Send);
                 return Poll::Ready(());
             }
             if self.poll_deadline() {
@@ -175,6 +193,8 @@ impl<T: Transport> End<T> {
             match self.poll_flush(cx) {
                 Poll::Ready(result) => result?,
                 Poll::Pending if self.connection.queued() < queued => {}
+                // A deadline has closed it: there will be no room any more.
+                Poll::Pending if self.connection.state() != State::Open => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -202,18 +222,25 @@ impl<T: Transport> End<T> {
     /// Writes what is queued, as much as the stream takes.
     fn poll_transmit(&mut self, role: Role) -> Poll<io::Result<()>> {
         let mut cx = Context::from_waker(&self.waker);
-        let queued = self.connection.queued();
-        let mut result = self
-            .io
-            .poll_write_all(&mut cx, &mut self.connection.transmit());
-        if let Poll::Ready(Err(_)) = result {
-            // Nothing can leave any more.
-            self.connection.transmit().advance(usize::MAX);
+        let (queued, was_dirty) = (self.connection.queued(), self.io.is_dirty);
+        let mut result = match self.broken {
+            Some(kind) => Poll::Ready(Err(kind.into())),
+            None => self
+                .io
+                .poll_write_all(&mut cx, &mut self.connection.transmit()),
+        };
+        if let Poll::Ready(Err(error)) = &result {
+            self.broken.get_or_insert(error.kind());
+            // A pong that waited for another to leave comes behind it.
+            while self.connection.queued() > 0 {
+                self.connection.transmit().advance(usize::MAX);
+            }
         } else if result.is_pending() && self.connection.state() == State::Closed {
             result = Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
-        // Whom the other role's writes concern: one that waits for room, or to shut down.
-        if self.connection.queued() < queued {
+        // Whom the other role's writes concern: one that waits for room, for the flush, or to shut
+        // down.
+        if self.connection.queued() < queued || was_dirty && !self.io.is_dirty {
             self.on_moved();
             match role {
                 Role::Receive => self.wakers.wake(Role::Send),
@@ -224,6 +251,15 @@ impl<T: Transport> End<T> {
             }
         }
         result
+    }
+
+    /// The stream gives no more bytes.
+    fn on_end(&mut self, kind: ErrorKind) {
+        let queued = self.connection.queued();
+        self.connection.receive_eof();
+        if self.connection.queued() < queued {
+            self.broken.get_or_insert(kind);
+        }
     }
 
     fn handle_timeout(&mut self) {

@@ -21,7 +21,7 @@ pub(super) struct Io<T: Transport> {
     epoch: Instant,
     sleep: Option<(Timestamp, Pin<Box<T::Sleep>>)>,
     /// Bytes were written since the last flush.
-    is_dirty: bool,
+    pub(super) is_dirty: bool,
 }
 
 impl<T: Transport> Io<T> {

@@ -39,7 +39,8 @@ pub trait Transport {
     /// The stream's.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Ends our direction, so that the peer reads the end of the stream.
+    /// Ends our direction, so that the peer reads the end of the stream. One that cannot end alone
+    /// is ended by dropping the stream, which [`recv`](super::WebSocket::recv) makes time for.
     ///
     /// # Errors
     /// The stream's.
