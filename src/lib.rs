@@ -1,6 +1,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The pages name what every feature brings: with some of them left out, those links lead nowhere.
+#![cfg_attr(
+    not(all(
+        feature = "axum",
+        feature = "deflate",
+        feature = "futures-io",
+        feature = "rustls"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 // The panic policy: nothing a peer sends, and no order of calls, makes this crate panic.
 #![cfg_attr(
     not(test),

@@ -14,7 +14,8 @@ use crate::handshake::{BuildError, RequestError, ResponseError, UriError, WsUri}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The stream's. After `WouldBlock` and `TimedOut` call again: nothing is lost.
+    /// The stream's. After a blocking stream's `WouldBlock` and `TimedOut` call again: nothing is
+    /// lost. After any other error, or one of an async stream, nothing more is written.
     Io(io::Error),
     /// The peer broke the protocol or a limit. It has been told so, and the stream is ended.
     Protocol(ProtocolError),
@@ -28,7 +29,7 @@ pub enum Error {
 
 impl Error {
     /// Whether to just call again, when the stream is ready or at once if it has a time-out: for
-    /// blocking and non-blocking streams of std.
+    /// blocking and non-blocking streams of std alone. Async streams never ask for that.
     pub fn is_blocked(&self) -> bool {
         matches!(self, Self::Io(error) if is_blocked(error))
     }

@@ -1,6 +1,6 @@
 //! The stream and the engine together: writing what is queued, and ending the stream.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use bytes::Buf;
 
@@ -18,6 +18,8 @@ pub(super) struct End<S> {
     is_shut_down: bool,
     /// Whether the stream, one that buffers as TLS does, may hold back what it took.
     pub(super) holds_back: bool,
+    /// A write has failed: a frame may be cut short, so nothing may follow.
+    broken: Option<ErrorKind>,
     /// After a write that blocked, so many reads come before the next.
     pub(super) reads_first: u32,
 }
@@ -29,6 +31,7 @@ impl<S: Transport> End<S> {
             connection,
             is_shut_down: false,
             holds_back: false,
+            broken: None,
             reads_first: 0,
         }
     }
@@ -43,6 +46,10 @@ impl<S: Transport> End<S> {
     /// caller sets.
     pub(super) fn flush(&mut self, until: Option<Timestamp>) -> io::Result<()> {
         self.connection.handle_timeout(self.io.now());
+        if let Some(kind) = self.broken {
+            self.drop_queued();
+            return Err(kind.into());
+        }
         while self.connection.state() != State::Closed {
             let deadline = self.connection.poll_timeout();
             let deadline = deadline.into_iter().chain(until).min();
@@ -66,9 +73,9 @@ impl<S: Transport> End<S> {
                 }
                 Err(error) => {
                     if !is_blocked(&error) {
-                        // Nothing can leave any more; what has come may still be read.
-                        self.connection.transmit().advance(usize::MAX);
-                        self.holds_back = false;
+                        // What has come may still be read.
+                        self.broken = Some(error.kind());
+                        self.drop_queued();
                     }
                     return Err(error);
                 }
@@ -76,6 +83,16 @@ impl<S: Transport> End<S> {
         }
         self.reads_first = 0;
         Ok(())
+    }
+
+    /// Nothing can leave any more.
+    fn drop_queued(&mut self) {
+        // A pong that waited for another to leave comes behind it.
+        while self.connection.queued() > 0 {
+            self.connection.transmit().advance(usize::MAX);
+        }
+        self.holds_back = false;
+        self.reads_first = 0;
     }
 
     /// Ends the stream: what is queued leaves, our direction is shut down, and what still comes is

@@ -21,6 +21,7 @@
 //! for stream in listener.incoming() {
 //!     let stream = stream?;
 //!     thread::spawn(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//!         stream.set_nodelay(true)?; // small messages leave at once
 //!         let mut server = blocking::accept(stream)?;
 //!         while let Some(message) = server.messages().next() {
 //!             server.send(message?)?;

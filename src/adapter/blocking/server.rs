@@ -20,6 +20,9 @@ use crate::time::Timestamp;
 
 /// Accepts any client's request, with the defaults and without a subprotocol.
 ///
+/// Of a `TcpStream`, set `TCP_NODELAY` first: unlike [`connect`](super::connect), this takes streams
+/// of any kind and leaves their options as they are.
+///
 /// # Errors
 /// See [`AcceptError`]; a request that is none for a WebSocket has been answered. For streams that
 /// block: where one is non-blocking or has a time-out, `WouldBlock` ends it (see

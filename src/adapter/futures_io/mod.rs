@@ -13,6 +13,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 9001))?;
 //! let (stream, _) = listener.accept().await?;
+//! stream.get_ref().set_nodelay(true)?; // small messages leave at once
 //! let mut server = accept(stream, Timer::at).await?;
 //! while let Some(message) = server.recv().await? {
 //!     server.feed(message).await?; // leaves when there is nothing more to receive

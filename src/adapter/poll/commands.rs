@@ -65,9 +65,16 @@ pub(in super::super) async fn send_from(
                 Poll::Pending => return Poll::Pending,
             }
             // The lock is not held while the reader is polled.
-            read_chunk(cx, &mut poll_read, |chunk| {
+            let read = read_chunk(cx, &mut poll_read, |chunk| {
                 to.with_end(|end| Ok(end.connection.send_chunk_regardless(chunk)?))
-            })
+            });
+            if read.is_pending() {
+                // It may take its time: what the stream did not take at once leaves meanwhile.
+                if let Poll::Ready(Err(error)) = to.with_end(|end| end.poll_flush(cx)) {
+                    return Poll::Ready(Err(error));
+                }
+            }
+            read
         });
         match read.await? {
             0 => break,

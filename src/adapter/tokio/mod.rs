@@ -25,6 +25,7 @@
 //! loop {
 //!     let (stream, _) = listener.accept().await?;
 //!     tokio::spawn(async move {
+//!         stream.set_nodelay(true)?; // small messages leave at once
 //!         let mut server = accept(stream).await?;
 //!         while let Some(message) = server.recv().await? {
 //!             server.feed(message).await?; // leaves when there is nothing more to receive
@@ -127,6 +128,9 @@ async fn send_from(
 }
 
 /// Accepts any client's request, with the defaults and without a subprotocol.
+///
+/// Of a `TcpStream`, set `TCP_NODELAY` first: unlike [`connect`], this takes streams of any kind and
+/// leaves their options as they are.
 ///
 /// # Cancel safety
 /// Dropped before it was done, the stream is closed.
