@@ -359,5 +359,5 @@ async fn connecting_turns_delays_of_small_writes_off() {
         sansocket::tokio::accept(stream).await.unwrap()
     };
     let (_server, client) = tokio::join!(server, sansocket::tokio::connect(&uri));
-    assert!(client.unwrap().stream().nodelay().unwrap());
+    assert!(client.unwrap().stream().get_ref().nodelay().unwrap());
 }

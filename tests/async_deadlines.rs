@@ -284,7 +284,7 @@ async fn the_idle_deadline_runs_while_a_send_waits() {
 async fn keep_alive_pings_leave_on_time_and_measure_the_round_trip() {
     let config = Config::new().keep_alive(30 * SECOND, 10 * SECOND);
     let (server, mut client) = raw_client(4096, config);
-    let (mut receive, send) = server.split();
+    let (mut receive, mut send) = server.split();
     let receiver = tokio::spawn(async move { receive.recv().await });
     let start = Instant::now();
     let mut sent_at = Duration::ZERO;

@@ -321,7 +321,7 @@ impl Ours {
     pub(crate) fn with_connection<R>(&self, look: impl FnOnce(&Connection) -> R) -> R {
         match self {
             Self::Whole(whole) => look(whole.connection()),
-            Self::Halves((_, send)) => send.with_connection(look),
+            Self::Halves((receive, _)) => receive.with_connection(look),
         }
     }
 }
