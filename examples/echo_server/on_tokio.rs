@@ -1,0 +1,34 @@
+//! The server through the tokio adapter: a task for each connection, on a thread for each core.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sansocket::handshake::Limits;
+use sansocket::tokio::read_request;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+use crate::connection::serve;
+use crate::server::{Guard, Server};
+
+pub(crate) fn run(listener: TcpListener, server: &Arc<Server>) -> io::Result<()> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            // As in the other adapters, a failure is none of the listener's own.
+            let Ok((stream, _)) = listener.accept().await else {
+                sleep(Duration::from_millis(10)).await;
+                continue;
+            };
+            if let Some(guard) = Guard::new(server) {
+                let _ = stream.set_nodelay(true);
+                // Any stream will do: this is the place for TLS.
+                tokio::spawn(serve(guard, read_request(stream, Limits::new())));
+            }
+        }
+    })
+}
