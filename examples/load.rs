@@ -91,6 +91,7 @@ async fn run(options: Options) -> Result<(), String> {
         talking.spawn(talk(websocket, number, size, until));
     }
 
+    tokio::time::sleep_until(until.into()).await;
     let mut failures = Failures::default();
     let mut times = Vec::new();
     while let Some(result) = talking.join_next().await {

@@ -22,11 +22,12 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// Reads the request, answers it, and echoes if it was for a WebSocket.
 pub(crate) async fn serve<T: Transport>(
     guard: Guard,
-    request: impl Future<Output = Result<Incoming<T>, AcceptError>>,
+    request: impl Future<Output = Result<Incoming<T>, AcceptError>> + Unpin,
 ) {
     let server = &guard.server;
-    let result = match open(server, guard.number, request).await {
-        Ok(Some(websocket)) => echo(server, websocket).await,
+    // In a box that is gone by then: an idle connection keeps no room for its opening handshake.
+    let result = match Box::pin(open(server, guard.number, request)).await {
+        Ok(Some(mut websocket)) => echo(server, &mut websocket).await,
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
@@ -60,7 +61,7 @@ async fn open<T: Transport>(
     Ok(None)
 }
 
-async fn echo<T: Transport>(server: &Server, mut websocket: WebSocket<T>) -> Result<(), Failure> {
+async fn echo<T: Transport>(server: &Server, websocket: &mut WebSocket<T>) -> Result<(), Failure> {
     let mut begun = server.shutdown.begun();
     // A client that never pauses is told as well.
     while !server.shutdown.has_begun() {

@@ -41,7 +41,7 @@ async fn accept(
         };
         if let Some(guard) = Guard::new(server) {
             let _ = stream.get_ref().set_nodelay(true);
-            let request = read_request(stream, Timer::at, Limits::new());
+            let request = Box::pin(read_request(stream, Timer::at, Limits::new()));
             executor.spawn(serve(guard, request)).detach();
         }
     }

@@ -27,7 +27,8 @@ pub(crate) fn run(listener: TcpListener, server: &Arc<Server>) -> io::Result<()>
             if let Some(guard) = Guard::new(server) {
                 let _ = stream.set_nodelay(true);
                 // Any stream will do: this is the place for TLS.
-                tokio::spawn(serve(guard, read_request(stream, Limits::new())));
+                let request = Box::pin(read_request(stream, Limits::new()));
+                tokio::spawn(serve(guard, request));
             }
         }
     })
