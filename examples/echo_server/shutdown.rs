@@ -26,7 +26,7 @@ impl Shutdown {
         self.handle.is_aborted()
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures-io"))]
+    #[allow(dead_code)] // without an async adapter
     pub(crate) fn begun(&self) -> Begun {
         self.begun.clone()
     }
