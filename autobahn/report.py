@@ -113,7 +113,8 @@ def write_results(path, args, rows):
     sections[this] = "\n".join(lines)
     head = (
         "# Autobahn Testsuite {} results\n\n"
-        "Seconds are the sum of the durations the suite measured for the cases of a group."
+        "Seconds are the sum of the durations the suite measured for the cases of a group, and "
+        "depend on what else\nthe machine did."
     ).format(args.suite)
     path.write_text("\n\n".join([head] + [sections[each] for each in titles if each in sections]) + "\n")
 

@@ -19,8 +19,9 @@
 //! events out; bytes out, time passed in.
 //!
 //! - **To use it on threads**, see [`blocking`]: `connect`, `accept`, send and receive.
-//! - **To embed it** in a server, a game engine, a device or an async runtime of your own, drive a
-//!   [`Connection`] yourself, as below.
+//! - **To use it on an async runtime**, see `tokio` and `futures_io` (features `tokio` and
+//!   `futures-io`), and `poll` for the streams of any other.
+//! - **To embed it** in a server, a game engine or a device, drive a [`Connection`] yourself, as below.
 //! - **To re-frame only**, use the layer [`frame`] alone.
 //!
 //! # The run loop
@@ -115,6 +116,8 @@
 //! | `std` | yes | [`blocking`] streams, [`OsMaskKeys`], vectored writes, faster UTF-8 checks |
 //! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
 //! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust; its library needs std |
+//! | `tokio` | no | `tokio`: async streams of tokio |
+//! | `futures-io` | no | `futures_io`: async streams of futures-io, as smol and async-std have them; the timer is the caller's |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
@@ -160,7 +163,7 @@ pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
 
 /// Compiles the programs of the README.
-#[cfg(all(doctest, feature = "std", feature = "handshake"))]
+#[cfg(all(doctest, feature = "handshake", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
