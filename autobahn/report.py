@@ -27,6 +27,7 @@ ROLES = {
     "server": "the `echo_server` example, tested by the suite's fuzzing client",
     "client": "the `autobahn_client` example, tested by the suite's fuzzing server",
 }
+ADAPTERS = ["std", "tokio", "futures-io"]
 
 
 def number(case_id):
@@ -86,16 +87,22 @@ def print_failure(directory, case_id, case):
         print("    {}: {}".format(key, " ".join(text.split())))
 
 
+def title(role, adapter):
+    return "{} through the {} adapter".format(role.title(), adapter)
+
+
 def write_results(path, args, rows):
-    """Replaces the section of this role and keeps the other one's."""
+    """Replaces the section of this role and adapter and keeps the others."""
     old = path.read_text() if path.is_file() else ""
+    titles = [title(role, adapter) for role in ROLES for adapter in ADAPTERS]
     sections = {}
-    for role in ROLES:
-        found = re.search(r"^## {}\n.*?(?=^## |\Z)".format(role.title()), old, re.M | re.S)
+    for each in titles:
+        found = re.search(r"^## {}\n.*?(?=^## |\Z)".format(each), old, re.M | re.S)
         if found:
-            sections[role] = found.group().rstrip()
+            sections[each] = found.group().rstrip()
+    this = title(args.role, args.adapter)
     lines = [
-        "## " + args.role.title(),
+        "## " + this,
         "",
         "Made by `{}`: {}.".format(args.command, ROLES[args.role]),
         "",
@@ -103,17 +110,19 @@ def write_results(path, args, rows):
         "| --- |" + " ---: |" * (len(COLUMNS) - 1),
     ]
     lines += ["| " + " | ".join(str(row[column]) for column in COLUMNS) + " |" for row in rows]
-    sections[args.role] = "\n".join(lines)
+    sections[this] = "\n".join(lines)
     head = (
         "# Autobahn Testsuite {} results\n\n"
-        "Seconds are the sum of the durations the suite measured for the cases of a group."
+        "Seconds are the sum of the durations the suite measured for the cases of a group, and "
+        "depend on what else\nthe machine did."
     ).format(args.suite)
-    path.write_text("\n\n".join([head] + [sections[role] for role in ROLES if role in sections]) + "\n")
+    path.write_text("\n\n".join([head] + [sections[each] for each in titles if each in sections]) + "\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--role", choices=list(ROLES), required=True)
+    parser.add_argument("--adapter", choices=ADAPTERS, required=True)
     parser.add_argument("--name", required=True, help="agent name in the report")
     parser.add_argument("--suite", required=True, help="version of the suite")
     parser.add_argument("--cases", type=Path, required=True, help="file with the expected case ids")
@@ -140,7 +149,7 @@ def main():
 
     total = rows[-1]
     print("{}: {} cases, {} OK, {} INFORMATIONAL, {} failed{}".format(
-        args.role, total["Cases"], total["OK"], total["INFORMATIONAL"], total["Failed"],
+        title(args.role, args.adapter), total["Cases"], total["OK"], total["INFORMATIONAL"], total["Failed"],
         ", {} not run".format(len(missing)) if missing else ""))
     return 1 if failed or missing or not expected else 0
 

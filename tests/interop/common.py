@@ -66,7 +66,10 @@ class Scope:
 
     def echo_server(self, *args):
         """Starts `echo_server` on a free port and waits until it listens."""
-        process = self.spawn([os.environ["ECHO_SERVER"], "--addr", "127.0.0.1:0", *args])
+        adapter = ["--adapter", os.environ["ECHO_SERVER_ADAPTER"]]
+        process = self.spawn(
+            [os.environ["ECHO_SERVER"], *adapter, "--addr", "127.0.0.1:0", *args]
+        )
         lines = queue.Queue()
         complaints = []
 

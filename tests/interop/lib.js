@@ -108,7 +108,9 @@ class Scope {
 
   /** Starts `echo_server` on a free port and waits until it listens. */
   async echoServer(...args) {
-    const server = this.spawn(process.env.ECHO_SERVER, ['--addr', '127.0.0.1:0', ...args]);
+    const server = this.spawn(process.env.ECHO_SERVER, [
+      '--adapter', process.env.ECHO_SERVER_ADAPTER, '--addr', '127.0.0.1:0', ...args,
+    ]);
     const listening = new Promise((resolve) => {
       server.child.stdout.on('data', () => {
         const found = /127\.0\.0\.1:(\d+)[^\n]*\n/.exec(server.stdout);

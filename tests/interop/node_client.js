@@ -118,6 +118,23 @@ check(`${client}: SIGINT closes every connection with 1001 and the server exits 
   assert.equal((await server.exited).code, 0, 'the exit status of echo_server');
 });
 
+check(`${client}: SIGTERM closes with 1001 as well`, async (t) => {
+  const server = await t.echoServer();
+  const ws = await connect(t, server.url);
+  server.child.kill('SIGTERM');
+  assert.equal((await ws.closed).code, 1001);
+  assert.equal((await server.exited).code, 0, 'the exit status of echo_server');
+});
+
+check(`${client}: a second SIGINT does not wait for a client that does not close`, async (t) => {
+  const server = await t.echoServer();
+  const stream = await openRaw(t, server.port);
+  server.child.kill('SIGINT');
+  assert.equal((await stream.close()).code, 1001);
+  server.child.kill('SIGINT');
+  assert.equal((await server.exited).code, 130, 'the exit status of echo_server');
+});
+
 check(`${client}: SIGINT closes with 1001 though the client never stops sending`, async (t) => {
   const server = await t.echoServer();
   const ws = await connect(t, server.url);

@@ -86,6 +86,7 @@ impl<T: Transport> End<T> {
                 Ok(true) => return Poll::Ready(Ok(true)),
                 Ok(false) => {}
                 Err(error) => {
+                    spare::discard(rx);
                     ready!(self.poll_finish(cx));
                     return Poll::Ready(Err(error.into()));
                 }
@@ -95,6 +96,7 @@ impl<T: Transport> End<T> {
             self.handle_timeout();
             let _ = self.poll_transmit(Role::Receive);
             if self.connection.outcome().is_some() {
+                spare::discard(rx);
                 ready!(self.poll_finish(cx));
                 return Poll::Ready(ended(self.connection.outcome()).map(|()| false));
             }
@@ -153,9 +155,8 @@ impl<T: Transport> End<T> {
             }
             match ready!(self.io.poll_read(cx, &mut dropped, READ_SIZE)) {
                 Ok(0) | Err(_) => self.connection.receive_eof(),
-                Ok(_) => dropped.discard(),
+                Ok(_) => spare::discard(&mut dropped),
             }
-            spare::drain(&mut dropped);
         }
     }
 

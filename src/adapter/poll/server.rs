@@ -119,19 +119,29 @@ impl<T: Transport> PendingRequest<T> {
     ///
     /// # Errors
     /// [`AcceptError::Build`], [`AcceptError::Io`].
-    pub async fn accept(
+    #[must_use = "futures do nothing unless awaited"]
+    pub fn accept(
         self,
         acceptance: Acceptance,
         config: Config,
-    ) -> Result<WebSocket<T>, AcceptError> {
-        let connection = opening::accept(&self.request, acceptance, config)?;
-        let mut end = End::new(self.io, connection);
-        poll_fn(|cx| match end.poll_flush(cx) {
-            Poll::Ready(Err(Error::Io(error))) => Poll::Ready(Err(error)),
-            _ => Poll::Ready(Ok(())),
+    ) -> impl Future<Output = Result<WebSocket<T>, AcceptError>> + use<T> {
+        // A task keeps the size of the largest future that it awaits, for as long as it lives: this
+        // one is no larger than what it gives.
+        let mut websocket = Some(match opening::accept(&self.request, acceptance, config) {
+            Ok(connection) => {
+                let end = End::new(self.io, connection);
+                Ok(WebSocket::from_end(end, self.rx))
+            }
+            Err(error) => Err(AcceptError::from(error)),
+        });
+        poll_fn(move |cx| {
+            if let Some(Ok(websocket)) = &mut websocket {
+                if let Poll::Ready(Err(Error::Io(error))) = websocket.end.poll_flush(cx) {
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+            websocket.take().map_or(Poll::Pending, Poll::Ready)
         })
-        .await?;
-        Ok(WebSocket::from_end(end, self.rx))
     }
 
     /// Rejects the request, and ends the stream.

@@ -39,3 +39,9 @@ pub(super) fn drain(rx: &mut ReceiveBuffer) {
     }
     rx.release();
 }
+
+/// Drops what was received, which means nothing any more, and takes all memory.
+pub(super) fn discard(rx: &mut ReceiveBuffer) {
+    rx.discard();
+    drain(rx);
+}
