@@ -128,9 +128,8 @@ impl Config {
     /// Pings the peer whenever `interval` has passed since the last ping was answered, and ends the
     /// connection when nothing at all was received for `timeout` after a ping.
     ///
-    /// Pongs are seen while the connection is received on. Whoever only sends, for longer than
-    /// `timeout` at a stretch, loses a peer that is well: receive meanwhile, in another task if need
-    /// be.
+    /// Pongs are seen while the connection is received on. Through the adapters, a peer that takes
+    /// bytes while nobody receives counts as alive too.
     #[must_use]
     pub const fn keep_alive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.keep_alive = Some(KeepAlive { interval, timeout });

@@ -369,3 +369,36 @@ async fn a_host_that_does_not_answer_is_given_up_at_the_connect_timeout() {
     }
     assert_took(start, 4 * SECOND);
 }
+
+/// A peer that takes 100 bytes each second, and answers nothing.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_while_we_only_send_is_alive() {
+    let config = Config::new().keep_alive(30 * SECOND, 10 * SECOND);
+    let (mut server, mut client) = raw_client(100, config);
+    let reader = tokio::spawn(async move {
+        let (mut room, mut total) = ([0; 100], 0);
+        while total < 20_000 {
+            sleep(SECOND).await;
+            total += client.read(&mut room).await.unwrap();
+        }
+        client
+    });
+    let start = Instant::now();
+    server.send(vec![0; 20_000]).await.unwrap();
+    assert!(start.elapsed() > 150 * SECOND, "{:?}", start.elapsed());
+    assert_eq!(server.connection().state(), State::Open);
+    drop(reader.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_ends_a_send() {
+    let config = Config::new().keep_alive(30 * SECOND, 10 * SECOND);
+    let (mut server, _client) = raw_client(100, config);
+    let start = Instant::now();
+    let error = server.send(vec![0; 20_000]).await.unwrap_err();
+    assert!(matches!(error, Error::Io(_)), "{error:?}");
+    let outcome = server.connection().outcome();
+    assert_eq!(outcome, Some(&CloseOutcome::TimedOut(Timeout::Pong)));
+    // And then the time to close.
+    assert!(start.elapsed() < 50 * SECOND, "{:?}", start.elapsed());
+}

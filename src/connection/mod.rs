@@ -276,7 +276,14 @@ impl Connection {
         self.queue.release();
     }
 
-    /// The same for what is made anew in no time.
+    /// The transport took bytes while nobody received: the peer reads, so it is alive, though what it
+    /// sends is not seen.
+    #[cfg(feature = "std")]
+    pub(crate) fn on_taken(&mut self) {
+        self.timers.on_received();
+    }
+
+    /// Gives back the queue's memory alone, which is made anew in no time.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn release_queue(&mut self) {
         self.queue.release();

@@ -16,6 +16,8 @@ pub(super) struct End<S> {
     pub(super) io: Io<S>,
     pub(super) connection: Connection,
     is_shut_down: bool,
+    /// Reads take turns with writes, so that what the peer sends is seen.
+    pub(super) is_receiving: bool,
     /// Whether the stream, one that buffers as TLS does, may hold back what it took.
     pub(super) holds_back: bool,
     /// A write has failed: a frame may be cut short, so nothing may follow.
@@ -30,6 +32,7 @@ impl<S: Transport> End<S> {
             io,
             connection,
             is_shut_down: false,
+            is_receiving: false,
             holds_back: false,
             broken: None,
             reads_first: 0,
@@ -56,6 +59,11 @@ impl<S: Transport> End<S> {
             self.holds_back = true;
             let in_time = if self.connection.queued() > 0 {
                 let moved = self.io.write(&mut self.connection.transmit(), deadline);
+                // A pong may have come that nobody reads while this goes on.
+                if moved.as_ref().is_ok_and(|moved| *moved != Moved::Deadline) && !self.is_receiving
+                {
+                    self.connection.on_taken();
+                }
                 moved.map(|moved| moved != Moved::Deadline)
             } else {
                 let flushed = self.io.flush(deadline);

@@ -107,6 +107,7 @@ impl<S: Transport> WebSocket<S> {
     /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
     fn wait(&mut self) -> Result<bool, Error> {
         let Self { end, rx } = self;
+        end.is_receiving = true;
         if end.connection.has_pong() {
             let _ = end.flush(None);
         }
@@ -278,6 +279,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// The stream's; if it blocks, the rest stays queued.
     pub fn flush(&mut self) -> Result<(), Error> {
+        self.end.is_receiving = false;
         Ok(self.end.flush(None)?)
     }
 
@@ -300,6 +302,7 @@ impl<S: Transport> WebSocket<S> {
     }
 
     fn flush_unless_blocked(&mut self) -> Result<(), Error> {
+        self.end.is_receiving = false;
         match self.end.flush(None) {
             Err(error) if !is_blocked(&error) => Err(error.into()),
             _ => Ok(()),

@@ -34,6 +34,8 @@ pub(in super::super) struct End<T: Transport> {
     /// Wakes both roles.
     waker: Waker,
     is_shut_down: bool,
+    /// Somebody receives, so that what the peer sends is seen.
+    pub(super) is_receiving: bool,
     /// Who waits to send has been told that the connection ends.
     is_ending: bool,
     /// Bytes that were queued can no longer leave: a frame may be cut short, so nothing may follow.
@@ -52,6 +54,7 @@ impl<T: Transport> End<T> {
             waker: wakers.clone().into(),
             wakers,
             is_shut_down: false,
+            is_receiving: false,
             is_ending: false,
             broken: None,
             #[cfg(feature = "deflate")]
@@ -78,6 +81,7 @@ impl<T: Transport> End<T> {
         rx: &mut ReceiveBuffer,
     ) -> Poll<Result<bool, Error>> {
         self.wakers.register(Role::Receive, cx);
+        self.is_receiving = true;
         loop {
             if self.connection.has_pong() {
                 let _ = self.poll_transmit(Role::Receive);
@@ -243,6 +247,10 @@ impl<T: Transport> End<T> {
         // down.
         if self.connection.queued() < queued || was_dirty && !self.io.is_dirty {
             self.on_moved();
+            // A pong may have come that nobody reads while this goes on.
+            if !self.is_receiving {
+                self.connection.on_taken();
+            }
             match role {
                 Role::Receive => self.wakers.wake(Role::Send),
                 Role::Send if self.connection.state() != State::Open => {

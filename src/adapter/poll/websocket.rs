@@ -159,7 +159,9 @@ impl<T: Transport> WebSocket<T> {
 impl<T: Transport> Sender for WebSocket<T> {
     type Transport = T;
 
+    /// Whoever sends on the whole does not receive meanwhile.
     fn with_end<R>(&mut self, f: impl FnOnce(&mut End<T>) -> R) -> R {
+        self.end.is_receiving = false;
         f(&mut self.end)
     }
 }
