@@ -320,9 +320,13 @@ impl ReceiveBuffer {
     /// it is until the next [`spare`](Self::spare).
     #[inline]
     pub(crate) fn consume_range(&mut self, skip: usize, len: usize) -> Range<usize> {
-        let start = self.start.saturating_add(skip).min(self.end);
-        self.start = start.saturating_add(len).min(self.end);
-        start..self.start
+        let start = self.start.wrapping_add(skip);
+        let end = start.wrapping_add(len);
+        if start > end || end > self.end {
+            return self.end..self.end;
+        }
+        self.start = end;
+        start..end
     }
 
     pub(crate) fn assembly_and_unread(&mut self) -> (&mut Assembly, &[u8]) {

@@ -137,7 +137,7 @@ pub(super) enum Ready {
 
 /// A whole message in one frame at the front of the unread bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Whole {
+pub(crate) struct Whole {
     pub(super) kind: Kind,
     pub(super) header: usize,
     pub(super) len: usize,

@@ -24,6 +24,9 @@ use crate::time::Timestamp;
 pub use closing::State;
 pub use transmit::Transmit;
 
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+pub(crate) use incoming::Whole;
+
 use closing::Closing;
 use incoming::Incoming;
 use send::Outgoing;

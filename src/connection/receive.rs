@@ -48,21 +48,31 @@ impl Connection {
         &mut self,
         rx: &'a mut ReceiveBuffer,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if let Some(whole) = self.whole(rx) {
+            return self.lend_whole(whole, rx).map(Some);
+        }
         self.ready(rx)?;
         self.lend(rx)
+    }
+
+    /// The short path: a whole message, for [`lend_whole`](Self::lend_whole), and nothing else to do.
+    #[inline]
+    pub(crate) fn whole(&mut self, rx: &ReceiveBuffer) -> Option<Whole> {
+        if !matches!(self.incoming.ready, Ready::Nothing) {
+            return None;
+        }
+        let whole = self.whole_message(rx.unread())?;
+        self.timers.on_received();
+        Some(whole)
     }
 
     /// Whether [`lend`](Self::lend) has something to give. Asking twice changes nothing.
     #[inline]
     pub(crate) fn ready(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
-        if matches!(self.incoming.ready, Ready::Nothing) {
-            match self.whole_message(rx.unread()) {
-                Some(whole) => {
-                    self.timers.on_received();
-                    self.incoming.ready = Ready::Whole(whole);
-                }
-                None => return self.ready_in_steps(rx),
-            }
+        if let Some(whole) = self.whole(rx) {
+            self.incoming.ready = Ready::Whole(whole);
+        } else if matches!(self.incoming.ready, Ready::Nothing) {
+            return self.ready_in_steps(rx);
         }
         Ok(true)
     }
@@ -114,16 +124,18 @@ impl Connection {
         } else {
             (None, rest)
         };
-        (rest.len() >= len).then(|| Whole {
+        (rest.len() >= len).then_some(Whole {
             kind,
-            header: unread.len().saturating_sub(rest.len()),
+            header: unread.len().wrapping_sub(rest.len()),
             len,
             key,
         })
     }
 
+    /// # Errors
+    /// A text that is none.
     #[inline]
-    fn lend_whole<'a>(
+    pub(crate) fn lend_whole<'a>(
         &mut self,
         whole: Whole,
         rx: &'a mut ReceiveBuffer,

@@ -59,28 +59,34 @@ fn rotated(key: [u8; 4], offset: usize) -> [u8; 4] {
 }
 
 #[inline]
-fn repeated(key: [u8; 4]) -> u128 {
-    u128::from(u32::from_le_bytes(key)).wrapping_mul(0x0000_0001_0000_0001_0000_0001_0000_0001)
+fn repeated<const N: usize>(key: [u8; 4]) -> [u8; N] {
+    let mut wide = [0; N];
+    for block in wide.chunks_exact_mut(4) {
+        block.copy_from_slice(&key);
+    }
+    wide
 }
 
+/// Bytes by bytes, which the compiler turns into vectors; it would not do so with one wide integer.
 #[inline]
-fn xor16(block: &mut [u8; 16], key: u128) {
-    *block = (u128::from_le_bytes(*block) ^ key).to_le_bytes();
+fn xor<const N: usize>(block: &mut [u8; N], key: &[u8; N]) {
+    for (byte, key) in block.iter_mut().zip(key) {
+        *byte ^= key;
+    }
 }
 
 /// 16 bytes at a time; a tail is loaded before and stored after, overlapping the last whole block,
 /// so that there is no loop over single bytes.
 #[inline]
 fn mask_small(payload: &mut [u8], key: [u8; 4]) {
-    let wide_key = repeated(key);
-    let tail_key = wide_key.rotate_right(rotation(payload.len()));
-    let Some(last) = payload.last_chunk::<16>() else {
+    let Some(mut tail) = payload.last_chunk::<16>().copied() else {
         return mask_tiny(payload, key);
     };
-    let tail = (u128::from_le_bytes(*last) ^ tail_key).to_le_bytes();
+    xor(&mut tail, &repeated(rotated(key, payload.len())));
+    let wide_key = repeated::<16>(key);
     for block in payload.chunks_exact_mut(16) {
         if let Some(block) = block.first_chunk_mut() {
-            xor16(block, wide_key);
+            xor(block, &wide_key);
         }
     }
     if let Some(last) = payload.last_chunk_mut::<16>() {
@@ -129,13 +135,11 @@ fn mask_large(payload: &mut [u8], key: [u8; 4]) {
     let (lead, rest) = payload.split_at_mut(lead);
     let rest_key = rotated(key, lead.len());
     mask_small(lead, key);
-    let wide_key = repeated(rest_key);
+    let wide_key = repeated::<WIDE>(rest_key);
     let mut blocks = rest.chunks_exact_mut(WIDE);
     for block in &mut blocks {
-        for lane in block.chunks_exact_mut(16) {
-            if let Some(lane) = lane.first_chunk_mut() {
-                xor16(lane, wide_key);
-            }
+        if let Some(block) = block.first_chunk_mut() {
+            xor(block, &wide_key);
         }
     }
     mask_small(blocks.into_remainder(), rest_key);

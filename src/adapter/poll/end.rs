@@ -16,7 +16,7 @@ use super::transport::Transport;
 use super::wakers::{Role, Wakers};
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseOutcome;
-use crate::connection::{Connection, State};
+use crate::connection::{Connection, State, Whole};
 use crate::error::SendError;
 use crate::message::Message;
 #[cfg(feature = "deflate")]
@@ -62,8 +62,16 @@ impl<T: Transport> End<T> {
         }
     }
 
-    /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
+    /// The short path: a whole message that has come, when nothing is to be done before it.
     #[inline]
+    pub(super) fn whole(&mut self, rx: &ReceiveBuffer) -> Option<Whole> {
+        if self.connection.has_pong() {
+            return None;
+        }
+        self.connection.whole(rx)
+    }
+
+    /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
     pub(super) fn poll_ready(
         &mut self,
         cx: &mut Context<'_>,
@@ -72,14 +80,6 @@ impl<T: Transport> End<T> {
         if !self.connection.has_pong() && matches!(self.connection.ready(rx), Ok(true)) {
             return Poll::Ready(Ok(true));
         }
-        self.poll_more(cx, rx)
-    }
-
-    fn poll_more(
-        &mut self,
-        cx: &mut Context<'_>,
-        rx: &mut ReceiveBuffer,
-    ) -> Poll<Result<bool, Error>> {
         self.wakers.register(Role::Receive, cx);
         self.is_receiving = true;
         loop {

@@ -15,7 +15,7 @@ use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseCode;
 use crate::connection::State;
-use crate::message::Message;
+use crate::message::{Event, Message};
 
 /// The next message; `has_failed` remembers that the last item was an error.
 fn poll_next<T: Transport>(
@@ -28,20 +28,22 @@ fn poll_next<T: Transport>(
         return Poll::Ready(None);
     }
     loop {
-        let error = match ready!(end.poll_ready(cx, rx)) {
-            Ok(false) => return Poll::Ready(None),
-            Ok(true) => match end.connection.lend(rx) {
-                Ok(event) => match event.and_then(|event| event.into_message()) {
-                    Some(message) => return Poll::Ready(Some(Ok(message))),
-                    None => continue,
-                },
-                // To be ready again gives the same error, once the stream has been ended.
-                Err(_) => continue,
-            },
-            Err(error) => error,
+        let lent = if let Some(whole) = end.whole(rx) {
+            end.connection.lend_whole(whole, rx).map(Some)
+        } else {
+            match ready!(end.poll_ready(cx, rx)) {
+                Ok(true) => end.connection.lend(rx),
+                Ok(false) => return Poll::Ready(None),
+                Err(error) => {
+                    *has_failed = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
         };
-        *has_failed = true;
-        return Poll::Ready(Some(Err(error)));
+        // An error comes again when asked whether it is ready, once the stream has been ended.
+        if let Some(message) = lent.ok().flatten().and_then(Event::into_message) {
+            return Poll::Ready(Some(Ok(message)));
+        }
     }
 }
 

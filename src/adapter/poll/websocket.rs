@@ -99,10 +99,14 @@ impl<T: Transport> WebSocket<T> {
         &mut self,
     ) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
         let Self { end, rx, .. } = self;
-        if !poll_fn(|cx| end.poll_ready(cx, rx)).await? {
-            return Ok(None);
-        }
-        match end.connection.lend(rx) {
+        let lent = if let Some(whole) = end.whole(rx) {
+            end.connection.lend_whole(whole, rx).map(Some)
+        } else if poll_fn(|cx| end.poll_ready(cx, rx)).await? {
+            end.connection.lend(rx)
+        } else {
+            Ok(None)
+        };
+        match lent {
             Ok(event) => Ok(event.map(|event| (event, &mut end.connection))),
             Err(error) => {
                 poll_fn(|cx| end.poll_finish(cx)).await;
