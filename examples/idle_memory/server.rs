@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fs;
 use std::future::poll_fn;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
-use std::mem::size_of_val;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::thread::sleep;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use sansocket::handshake::Limits;
 use sansocket::handshake::server::Acceptance;
-use sansocket::tokio::{Incoming, WebSocket, read_request};
+use sansocket::tokio::{Incoming, WebSocket, accept, read_request};
 use sansocket::{Config, Event};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -35,7 +34,7 @@ pub(crate) fn run(kind: Kind, connections: usize) -> Result<(), Box<dyn Error>> 
         let ip = Ipv4Addr::new(127, 0, 0, u8::try_from(last)?);
         let listener = runtime.block_on(TcpListener::bind((ip, 0)))?;
         clients.arg(listener.local_addr()?.to_string());
-        runtime.spawn(accept(kind, listener));
+        runtime.spawn(listen(kind, listener));
     }
     // They end by themselves when this process does: their stdin ends.
     let mut clients = clients
@@ -60,7 +59,7 @@ pub(crate) fn run(kind: Kind, connections: usize) -> Result<(), Box<dyn Error>> 
 
     let each = |bytes: i64| (bytes - before) / i64::try_from(connections).unwrap_or(i64::MAX);
     println!("{} {}", each(opened), each(after));
-    print_sizes(kind, &runtime)?;
+    print_sizes(kind);
     Ok(())
 }
 
@@ -72,27 +71,26 @@ fn resident() -> Result<i64, Box<dyn Error>> {
     Ok(kib.ok_or("no VmRSS")?.parse::<i64>()? * 1024)
 }
 
-fn print_sizes(kind: Kind, runtime: &Runtime) -> io::Result<()> {
-    let stream = runtime.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        TcpStream::connect(listener.local_addr()?).await
-    })?;
+fn print_sizes(kind: Kind) {
     match kind {
-        Kind::Bare => println!(
-            "size of the bare task's future: {}",
-            size_of_val(&bare(stream))
-        ),
-        Kind::WebSocket => println!(
-            "size of WebSocket<TcpStream>: {}\nsize of its task's future: {}",
-            size_of::<WebSocket<TcpStream>>(),
-            size_of_val(&echo(stream, kind))
-        ),
+        Kind::Bare => println!("size of the bare task's future: {}", size(bare)),
+        Kind::WebSocket => {
+            let websocket = size_of::<WebSocket<TcpStream>>();
+            println!("size of WebSocket<TcpStream>: {websocket}");
+            println!("size of the future of accept: {}", size(accept));
+            let task = size(|stream| echo(stream, kind));
+            println!("size of its task's future: {task}");
+        }
         _ => {}
     }
-    Ok(())
 }
 
-async fn accept(kind: Kind, listener: TcpListener) -> io::Result<()> {
+/// The size of the future that a function gives.
+fn size<F>(_: impl FnOnce(TcpStream) -> F) -> usize {
+    size_of::<F>()
+}
+
+async fn listen(kind: Kind, listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

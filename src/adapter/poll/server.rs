@@ -1,5 +1,6 @@
 //! The server's opening handshake on an async stream.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::future::poll_fn;
@@ -60,14 +61,19 @@ pub async fn accept_with<T: Transport>(
     acceptance: Acceptance,
     config: Config,
 ) -> Result<WebSocket<T>, AcceptError> {
-    match read_request(transport, Limits::new()).await? {
-        Incoming::Request(request) => request.accept(acceptance, config).await,
-        Incoming::Refused(refusal) => {
-            let error = refusal.refusal.error().clone();
-            refusal.answer().await?;
-            Err(error.into())
+    // A task keeps the size of the largest future that it awaits, for as long as it lives: in a box
+    // that goes with the handshake, an idle connection keeps no room for it.
+    Box::pin(async move {
+        match read_request(transport, Limits::new()).await? {
+            Incoming::Request(request) => request.accept(acceptance, config).await,
+            Incoming::Refused(refusal) => {
+                let error = refusal.refusal.error().clone();
+                refusal.answer().await?;
+                Err(error.into())
+            }
         }
-    }
+    })
+    .await
 }
 
 /// Reads a client's request, for the application to decide on.
@@ -125,8 +131,7 @@ impl<T: Transport> PendingRequest<T> {
         acceptance: Acceptance,
         config: Config,
     ) -> impl Future<Output = Result<WebSocket<T>, AcceptError>> + use<T> {
-        // A task keeps the size of the largest future that it awaits, for as long as it lives: this
-        // one is no larger than what it gives.
+        // As above: this one is no larger than what it gives.
         let mut websocket = Some(match opening::accept(&self.request, acceptance, config) {
             Ok(connection) => {
                 let end = End::new(self.io, connection);

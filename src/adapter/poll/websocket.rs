@@ -25,7 +25,7 @@ use crate::message::{Chunk, Event, Message};
 /// # Memory
 /// A connection that waits, with nothing received in part and nothing queued, has no buffers: those
 /// of a thread share one piece of memory to read into. A task keeps the size of the largest future that
-/// it awaits: where many connections idle, await the opening handshake in a `Box::pin`.
+/// it awaits: one that looks at requests before it accepts may do that in a `Box::pin`.
 ///
 /// # Cancel safety
 /// Each future may be dropped at any point, as in a `select!`, without harm to the connection: no
