@@ -25,6 +25,8 @@ pub enum Kind {
     MultiByte,
     /// Text that compresses; each message differs from the one before.
     Json,
+    /// The same without context takeover.
+    JsonAlone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl Case {
             Kind::Binary => vec![(0..=250).cycle().take(size).collect()],
             Kind::Ascii => vec![(b'!'..=b'~').cycle().take(size).collect()],
             Kind::MultiByte => vec![multi_byte(size)],
-            Kind::Json => json(size),
+            Kind::Json | Kind::JsonAlone => json(size),
         };
         Self {
             action,
@@ -87,8 +89,10 @@ impl Case {
             cases.extend(sizes.map(|&size| Self::new(action, role, kind, size)));
         }
         for action in [Inflate, Deflate] {
-            for size in [1 << 10, 64 << 10] {
-                cases.push(Self::new(action, Server, Json, size));
+            for kind in [Json, JsonAlone] {
+                for size in [1 << 10, 64 << 10] {
+                    cases.push(Self::new(action, Server, kind, size));
+                }
             }
         }
         cases
@@ -152,6 +156,7 @@ impl fmt::Display for Case {
             Kind::Ascii => "ascii",
             Kind::MultiByte => "multi-byte",
             Kind::Json => "json",
+            Kind::JsonAlone => "json without takeover",
         };
         let action = match self.action {
             Action::Receive => "receives",

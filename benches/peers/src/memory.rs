@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use futures_util::io::{AsyncRead as FuturesRead, AsyncWrite as FuturesWrite};
 use tokio::io::ReadBuf;
 
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ impl Memory {
     }
 
     #[inline]
-    fn swallow(&self, bytes: &[u8]) -> usize {
+    pub fn swallow(&self, bytes: &[u8]) -> usize {
         if self.written.is_kept.load(Relaxed) {
             self.written.bytes.lock().unwrap().extend_from_slice(bytes);
         }
@@ -133,6 +134,26 @@ impl tokio::io::AsyncWrite for Memory {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl FuturesRead for Memory {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut [u8]) -> Polled<usize> {
+        Poll::Ready(self.read(to))
+    }
+}
+
+impl FuturesWrite for Memory {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
+        Poll::Ready(Ok(self.swallow(bytes)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
         Poll::Ready(Ok(()))
     }
 }

@@ -2,6 +2,7 @@
 
 use fastwebsockets::{FragmentCollector, Frame, Payload, Role as TheirRole, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
+use tokio::net::TcpStream;
 
 use super::{Contender, Cycle, Path, Peer, now};
 use crate::case::{Action, Case, Role};
@@ -23,6 +24,23 @@ impl Peer for Fastwebsockets {
             Action::Echo => vec![echo(case, io)],
             Action::Inflate | Action::Deflate => Vec::new(), // it has no compression
         }
+    }
+
+    fn serves(&self) -> Option<&'static str> {
+        Some(NAME)
+    }
+
+    /// Whether more has come cannot be known without waiting for it: each answer leaves at once.
+    fn serve(&self, stream: TcpStream, _: bool) {
+        tokio::spawn(async move {
+            let websocket = WebSocket::after_handshake(stream, TheirRole::Server);
+            let mut websocket = FragmentCollector::new(websocket);
+            while let Ok(frame) = websocket.read_frame().await {
+                if websocket.write_frame(frame).await.is_err() {
+                    return;
+                }
+            }
+        });
     }
 }
 

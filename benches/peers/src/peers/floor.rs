@@ -1,8 +1,11 @@
 //! What the work costs at the least: frames decoded and encoded without any check, and the passes
 //! over the payload that nobody can do without.
 
+use std::cell::RefCell;
 use std::hint::black_box;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+
+use tokio::net::TcpStream;
 
 use super::{Contender, Cycle, Path, Peer};
 use crate::case::{Action, Case, Kind, Role};
@@ -10,6 +13,9 @@ use crate::memory::Memory;
 
 /// What is read at a time.
 const READ: usize = 64 * 1024;
+
+/// The echo over TCP.
+pub const RAW: &str = "raw TCP echo";
 
 pub struct Floor;
 
@@ -32,6 +38,47 @@ impl Peer for Floor {
             Action::Inflate | Action::Deflate => {}
         }
         rows
+    }
+
+    fn serves(&self) -> Option<&'static str> {
+        Some(RAW)
+    }
+
+    fn serve(&self, stream: TcpStream, _: bool) {
+        tokio::spawn(async move {
+            let _ = give_back(stream).await;
+        });
+    }
+}
+
+/// Gives all bytes back as they came: what a runtime and a socket cost without a WebSocket.
+async fn give_back(stream: TcpStream) -> std::io::Result<()> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+    }
+    loop {
+        stream.readable().await?;
+        // A buffer for all connections: one that waits has none.
+        let unsent = BUFFER.with_borrow_mut(|buffer| {
+            let n = match stream.try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Some(Vec::new())),
+                n => n?,
+            };
+            let sent = match stream.try_write(&buffer[..n]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                sent => sent?,
+            };
+            std::io::Result::Ok((n > 0).then(|| buffer[sent..n].to_vec()))
+        })?;
+        let Some(unsent) = unsent else { return Ok(()) };
+        let mut unsent = &unsent[..];
+        while !unsent.is_empty() {
+            stream.writable().await?;
+            match stream.try_write(unsent) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                sent => unsent = &unsent[sent?..],
+            }
+        }
     }
 }
 

@@ -3,12 +3,20 @@
 mod fastwebsockets;
 mod floor;
 pub mod sansocket;
+mod sinks;
+mod sockudo;
+mod soketto;
+mod tokio_websockets;
 mod tungstenite;
+mod web_socket;
+mod wtx;
+mod yawc;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use tokio::net::TcpStream;
 
 use crate::case::Case;
 use crate::memory::Memory;
@@ -17,13 +25,26 @@ use crate::memory::Memory;
 pub trait Peer {
     /// Its ways to do this, each over a stream of its own; none if it cannot.
     fn contenders(&self, case: &Case, io: &Memory) -> Vec<Contender>;
+
+    /// Its name as a server over TCP.
+    fn serves(&self) -> Option<&'static str>;
+
+    /// Echoes on this connection, whose opening handshake is over, in a task of its own until it
+    /// ends. `are_many` says that several messages come before any is answered.
+    fn serve(&self, stream: TcpStream, are_many: bool);
 }
 
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
         Box::new(sansocket::Sansocket),
         Box::new(fastwebsockets::Fastwebsockets),
+        Box::new(sockudo::Sockudo),
+        Box::new(soketto::Soketto),
+        Box::new(tokio_websockets::TokioWebsockets),
         Box::new(tungstenite::Tungstenite),
+        Box::new(web_socket::WebSocketCrate),
+        Box::new(wtx::Wtx),
+        Box::new(yawc::Yawc),
         Box::new(floor::Floor),
     ]
 }
@@ -111,6 +132,10 @@ impl Cycle {
             payloads: case.payloads.clone(),
             next: 0,
         }
+    }
+
+    pub fn len(&self) -> usize {
+        self.payloads.len()
     }
 
     #[inline]

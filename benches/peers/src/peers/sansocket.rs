@@ -6,9 +6,10 @@ use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use sansocket::tokio::WebSocket;
 use sansocket::{Config, Connection, DeflateConfig, Event, Message, OsMaskKeys, ReceiveBuffer};
+use tokio::net::TcpStream;
 
 use super::{Contender, Cycle, Path, Peer, now};
-use crate::case::{Action, Case, Role};
+use crate::case::{Action, Case, Kind, Role};
 use crate::memory::Memory;
 
 /// What is read at a time, when nothing is known of what comes.
@@ -42,6 +43,28 @@ impl Peer for Sansocket {
             ],
         }
     }
+
+    fn serves(&self) -> Option<&'static str> {
+        Some("sansocket")
+    }
+
+    fn serve(&self, stream: TcpStream, _: bool) {
+        serve_lent(stream);
+    }
+}
+
+/// Over TCP, messages are answered from the lent events.
+fn serve_lent(stream: TcpStream) {
+    tokio::spawn(async move {
+        let mut websocket = WebSocket::new(stream, connection(Role::Server, None));
+        while let Ok(Some((event, connection))) = websocket.recv_with_connection().await {
+            if let Event::Binary(data) = event
+                && connection.send_binary(&data).is_err()
+            {
+                return;
+            }
+        }
+    });
 }
 
 const SYNC: &str = "sansocket, sync";
@@ -49,20 +72,28 @@ const LENT: &str = "sansocket, lent";
 const OWNED: &str = "sansocket, owned";
 const STREAM: &str = "sansocket, Stream";
 
-fn connection(role: Role, is_compressed: bool) -> Connection {
+/// With context takeover or without, if compressed at all.
+fn connection(role: Role, takeover: Option<bool>) -> Connection {
     let config = Config::new();
     let connection = match role {
         Role::Server => Connection::server(config),
         Role::Client => Connection::client(config, OsMaskKeys::new().unwrap()),
     };
-    if is_compressed {
-        return connection.with_deflate(Some(DeflateConfig::new().into()));
-    }
-    connection
+    let deflate = takeover.map(|takeover| {
+        let deflate = DeflateConfig::new()
+            .server_context_takeover(takeover)
+            .client_context_takeover(takeover);
+        deflate.into()
+    });
+    connection.with_deflate(deflate)
 }
 
 fn of(case: &Case) -> Connection {
-    connection(case.role, case.is_compressed())
+    connection(case.role, takeover(case))
+}
+
+fn takeover(case: &Case) -> Option<bool> {
+    case.is_compressed().then_some(case.kind == Kind::Json)
 }
 
 fn websocket(case: &Case, io: &Memory) -> WebSocket<Memory> {
@@ -284,9 +315,9 @@ fn owned_echo(case: &Case, io: &Memory) -> Contender {
     })
 }
 
-/// The messages of a case, compressed by a client with context takeover.
+/// The messages of a case, compressed by a client.
 pub fn compressed(case: &Case) -> Vec<u8> {
-    let mut client = connection(Role::Client, true);
+    let mut client = connection(Role::Client, takeover(case));
     let mut wire = Vec::new();
     for payload in &case.payloads {
         send(&mut client, true, payload);
@@ -302,8 +333,8 @@ pub fn compressed(case: &Case) -> Vec<u8> {
 }
 
 /// What a client makes of the compressed messages of a server.
-pub fn inflated(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut client = connection(Role::Client, true);
+pub fn inflated(case: &Case, bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut client = connection(Role::Client, takeover(case));
     let mut rx = ReceiveBuffer::new();
     rx.extend_from_slice(bytes);
     let mut messages = Vec::new();

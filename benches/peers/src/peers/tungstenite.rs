@@ -1,11 +1,11 @@
 //! tungstenite on its own, and under tokio.
 
-use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
-use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
-use tungstenite::{Bytes, Message, WebSocket};
+use tungstenite::protocol::Role as TheirRole;
+use tungstenite::{Bytes, Error, Message, WebSocket};
 
-use super::{Contender, Cycle, Path, Peer, now};
+use super::{Contender, Cycle, Path, Peer, now, sinks};
 use crate::case::{Action, Case, Role};
 use crate::memory::Memory;
 
@@ -14,14 +14,57 @@ pub struct Tungstenite;
 const SYNC: &str = "tungstenite";
 const TOKIO: &str = "tokio-tungstenite";
 
+/// Its defaults, which are made for throughput; it has no compression.
 impl Peer for Tungstenite {
     fn contenders(&self, case: &Case, io: &Memory) -> Vec<Contender> {
+        let sync = WebSocket::from_raw_socket(io.clone(), role(case), None);
+        let tokio = now(WebSocketStream::from_raw_socket(
+            io.clone(),
+            role(case),
+            None,
+        ));
         match case.action {
-            Action::Receive => vec![sync_receive(case, io), receive(case, io)],
-            Action::Send | Action::SendBatch => vec![sync_send(case, io), send(case, io)],
-            Action::Echo => vec![sync_echo(case, io), echo(case, io)],
-            Action::Inflate | Action::Deflate => Vec::new(), // it has no compression
+            Action::Receive => vec![receive(sync), sinks::receive::<Self, _>(TOKIO, tokio)],
+            Action::Send | Action::SendBatch => {
+                vec![send(case, sync), sinks::send::<Self, _>(TOKIO, case, tokio)]
+            }
+            Action::Echo => vec![echo(case, sync), sinks::echo::<Self, _>(TOKIO, case, tokio)],
+            Action::Inflate | Action::Deflate => Vec::new(),
         }
+    }
+
+    fn serves(&self) -> Option<&'static str> {
+        Some(TOKIO)
+    }
+
+    fn serve(&self, stream: TcpStream, are_many: bool) {
+        tokio::spawn(async move {
+            let role = TheirRole::Server;
+            let websocket = WebSocketStream::from_raw_socket(stream, role, None).await;
+            sinks::serve::<Self, _>(websocket, are_many).await;
+        });
+    }
+}
+
+impl sinks::Library for Tungstenite {
+    type Item = Result<Message, Error>;
+    type Message = Message;
+
+    fn open(item: Self::Item) -> Option<Message> {
+        item.ok()
+    }
+
+    #[inline]
+    fn payload(message: &Message) -> &[u8] {
+        match message {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(data) => data,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn make(_: bool, payload: &Bytes) -> Message {
+        Message::Binary(payload.clone())
     }
 }
 
@@ -32,38 +75,11 @@ fn role(case: &Case) -> TheirRole {
     }
 }
 
-fn sync(case: &Case, io: &Memory) -> WebSocket<Memory> {
-    WebSocket::from_raw_socket(io.clone(), role(case), Some(config()))
-}
-
-/// The defaults are made for throughput.
-fn config() -> WebSocketConfig {
-    WebSocketConfig::default()
-}
-
-fn tokio(case: &Case, io: &Memory) -> WebSocketStream<Memory> {
-    now(WebSocketStream::from_raw_socket(
-        io.clone(),
-        role(case),
-        Some(config()),
-    ))
-}
-
-#[inline]
 fn payload(message: &Message) -> &[u8] {
-    match message {
-        Message::Text(text) => text.as_bytes(),
-        Message::Binary(data) => data,
-        other => panic!("{other:?}"),
-    }
+    <Tungstenite as sinks::Library>::payload(message)
 }
 
-fn binary(payload: &Bytes) -> Message {
-    Message::Binary(payload.clone())
-}
-
-fn sync_receive(case: &Case, io: &Memory) -> Contender {
-    let mut websocket = sync(case, io);
+fn receive(mut websocket: WebSocket<Memory>) -> Contender {
     Contender::new(SYNC, Path::Owned, move |n, seen| {
         for _ in 0..n {
             seen.message(payload(&websocket.read().unwrap()));
@@ -71,22 +87,13 @@ fn sync_receive(case: &Case, io: &Memory) -> Contender {
     })
 }
 
-fn receive(case: &Case, io: &Memory) -> Contender {
-    let mut websocket = tokio(case, io);
-    Contender::new(TOKIO, Path::Owned, move |n, seen| {
-        now(async {
-            for _ in 0..n {
-                seen.message(payload(&websocket.next().await.unwrap().unwrap()));
-            }
-        });
-    })
-}
-
-fn sync_send(case: &Case, io: &Memory) -> Contender {
-    let (mut websocket, mut payloads, batch) = (sync(case, io), Cycle::new(case), case.batch());
+fn send(case: &Case, mut websocket: WebSocket<Memory>) -> Contender {
+    let (mut payloads, batch) = (Cycle::new(case), case.batch());
     Contender::new(SYNC, Path::Owned, move |n, _| {
         for i in 1..=n {
-            websocket.write(binary(payloads.next())).unwrap();
+            websocket
+                .write(Message::Binary(payloads.next().clone()))
+                .unwrap();
             if i % batch == 0 || i == n {
                 websocket.flush().unwrap();
             }
@@ -94,22 +101,8 @@ fn sync_send(case: &Case, io: &Memory) -> Contender {
     })
 }
 
-fn send(case: &Case, io: &Memory) -> Contender {
-    let (mut websocket, mut payloads, batch) = (tokio(case, io), Cycle::new(case), case.batch());
-    Contender::new(TOKIO, Path::Owned, move |n, _| {
-        now(async {
-            for i in 1..=n {
-                websocket.feed(binary(payloads.next())).await.unwrap();
-                if i % batch == 0 || i == n {
-                    websocket.flush().await.unwrap();
-                }
-            }
-        });
-    })
-}
-
-fn sync_echo(case: &Case, io: &Memory) -> Contender {
-    let (mut websocket, batch) = (sync(case, io), case.batch());
+fn echo(case: &Case, mut websocket: WebSocket<Memory>) -> Contender {
+    let batch = case.batch();
     Contender::new(SYNC, Path::Owned, move |n, seen| {
         for i in 1..=n {
             let message = websocket.read().unwrap();
@@ -119,21 +112,5 @@ fn sync_echo(case: &Case, io: &Memory) -> Contender {
                 websocket.flush().unwrap();
             }
         }
-    })
-}
-
-fn echo(case: &Case, io: &Memory) -> Contender {
-    let (mut websocket, batch) = (tokio(case, io), case.batch());
-    Contender::new(TOKIO, Path::Owned, move |n, seen| {
-        now(async {
-            for i in 1..=n {
-                let message = websocket.next().await.unwrap().unwrap();
-                seen.message(payload(&message));
-                websocket.feed(message).await.unwrap();
-                if i % batch == 0 || i == n {
-                    websocket.flush().await.unwrap();
-                }
-            }
-        });
     })
 }
