@@ -8,6 +8,7 @@ mod peers;
 mod report;
 mod results;
 mod rounds;
+mod tcp;
 
 use std::fs::{self, File};
 use std::io;
@@ -16,22 +17,22 @@ fn main() -> io::Result<()> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let is_quick = args.iter().any(|arg| arg == "--quick");
     args.retain(|arg| arg != "--quick");
-    let effort = match is_quick {
-        true => rounds::Effort::QUICK,
-        false => rounds::Effort::FULL,
+    let (effort, tcp_effort) = match is_quick {
+        true => (rounds::Effort::QUICK, tcp::Effort::QUICK),
+        false => (rounds::Effort::FULL, tcp::Effort::FULL),
     };
+    let append = |to| File::options().append(true).create(true).open(to);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["memory", to, filter] => {
-            let to = File::options().append(true).create(true).open(to)?;
-            rounds::run(effort, filter, to)
-        }
-        ["tcp" | "idle", ..] => Ok(()),
+        ["memory", to, filter] => rounds::run(effort, filter, append(to)?),
+        ["tcp", to, filter] => tcp::run(tcp_effort, filter, append(to)?),
+        ["idle", to, filter] => tcp::idle(filter, append(to)?),
+        ["serve", name, messages] => tcp::serve(name, messages == "many"),
         ["report", from] => {
             print!("{}", report(from)?);
             Ok(())
         }
-        _ => panic!("usage: peers [--quick] memory FILE FILTER | report FILE"),
+        _ => panic!("usage: peers [--quick] memory|tcp|idle FILE FILTER | report DIRECTORY"),
     }
 }
 
@@ -42,7 +43,13 @@ fn report(from: &str) -> io::Result<String> {
         results::Memory::from_line,
         |row| (row.case.clone(), row.name.clone()),
     )?;
-    report::memory(&memory).map_err(io::Error::other)
+    let tcp = latest(&format!("{from}/tcp"), results::Tcp::from_line, |row| {
+        (row.scenario.clone(), row.name.clone())
+    })?;
+    let idle = latest(&format!("{from}/idle"), results::Idle::from_line, |row| {
+        row.name.clone()
+    })?;
+    report::page(&memory, &tcp, &idle).map_err(io::Error::other)
 }
 
 /// The rows of a file; one that was measured again takes the place of the old one.

@@ -64,3 +64,62 @@ impl Memory {
         })
     }
 }
+
+/// A row over TCP: messages per second, and what each costs the server.
+#[derive(Debug, Clone)]
+pub struct Tcp {
+    pub scenario: String,
+    pub name: String,
+    pub rate: Spread,
+    pub nanos: Spread,
+}
+
+impl Tcp {
+    pub fn to_line(&self) -> String {
+        let [rate, nanos] = [self.rate, self.nanos].map(|spread| {
+            let Spread { low, median, high } = spread;
+            format!("{low}\t{median}\t{high}")
+        });
+        format!("{}\t{}\t{rate}\t{nanos}", self.scenario, self.name)
+    }
+
+    pub fn from_line(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let (&[scenario, name], numbers) = fields.split_first_chunk()?;
+        let numbers: Vec<f64> = numbers.iter().flat_map(|number| number.parse()).collect();
+        let &[low, median, high, nanos_low, nanos, nanos_high] = numbers.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            scenario: scenario.into(),
+            name: name.into(),
+            rate: Spread { low, median, high },
+            nanos: Spread {
+                low: nanos_low,
+                median: nanos,
+                high: nanos_high,
+            },
+        })
+    }
+}
+
+/// A row of memory: what a waiting connection keeps.
+#[derive(Debug, Clone)]
+pub struct Idle {
+    pub name: String,
+    pub kib: f64,
+}
+
+impl Idle {
+    pub fn to_line(&self) -> String {
+        format!("{}\t{}", self.name, self.kib)
+    }
+
+    pub fn from_line(line: &str) -> Option<Self> {
+        let (name, kib) = line.split_once('\t')?;
+        Some(Self {
+            name: name.into(),
+            kib: kib.parse().ok()?,
+        })
+    }
+}

@@ -20,7 +20,7 @@ pub struct Effort {
 
 impl Effort {
     pub const FULL: Self = Self {
-        turn: Duration::from_millis(12),
+        turn: Duration::from_millis(10),
         rounds: 15,
     };
 

@@ -1,7 +1,7 @@
 //! Who is measured: one file for each, behind one trait.
 
 mod fastwebsockets;
-mod floor;
+pub mod floor;
 pub mod sansocket;
 mod sinks;
 mod sockudo;

@@ -72,17 +72,20 @@ where
 }
 
 /// Echoes over a socket until it ends. Where many messages come at once, all that are there are
-/// answered before flushing; where one comes at a time, looking for more would cost a call each.
+/// taken, and then answered together; where one comes at a time, looking for more would cost a call
+/// each.
 pub async fn serve<L: Library, W>(mut websocket: W, are_many: bool)
 where
     W: Stream<Item = L::Item> + Sink<L::Message, Error: Debug> + Unpin,
 {
+    let mut messages = Vec::new();
     while let Some(message) = websocket.next().await.and_then(L::open) {
-        if websocket.feed(message).await.is_err() {
-            return;
-        }
+        messages.push(message);
         while are_many && let Some(Some(item)) = websocket.next().now_or_never() {
             let Some(message) = L::open(item) else { return };
+            messages.push(message);
+        }
+        for message in messages.drain(..) {
             if websocket.feed(message).await.is_err() {
                 return;
             }

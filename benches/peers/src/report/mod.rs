@@ -5,7 +5,9 @@ use std::fmt::{self, Write as _};
 use crate::bars;
 use crate::case::Case;
 use crate::peers::Path;
-use crate::results::Memory;
+use crate::results::{Idle, Memory, Tcp};
+
+mod over_tcp;
 
 /// Of ours, the ones whose name says so; the rest are peers.
 fn is_ours(row: &Memory) -> bool {
@@ -31,70 +33,114 @@ fn ours<'a>(rows: &[&'a Memory], path: Path) -> Option<&'a Memory> {
         .copied()
 }
 
-/// The part of the page on what was measured in memory.
-pub fn memory(rows: &[Memory]) -> Result<String, fmt::Error> {
+/// A bar, and what came of it.
+struct Verdict {
+    what: String,
+    ours: String,
+    our_value: String,
+    best: String,
+    best_value: String,
+    ratio: f64,
+    wanted: f64,
+}
+
+pub fn page(memory: &[Memory], tcp: &[Tcp], idle: &[Idle]) -> Result<String, fmt::Error> {
+    let verdicts: Vec<Verdict> = Case::all()
+        .iter()
+        .flat_map(|case| verdicts(case, &of_case(memory, case)))
+        .chain(over_tcp::verdicts(tcp, idle))
+        .collect();
     let mut page = String::new();
-    let of_case = |case: &Case| {
-        let name = case.to_string();
-        rows.iter()
-            .filter(move |row| row.case == name)
-            .collect::<Vec<_>>()
-    };
-    writeln!(page, "## In memory: the bars\n")?;
+    let met = verdicts
+        .iter()
+        .filter(|verdict| verdict.ratio >= verdict.wanted)
+        .count();
+    writeln!(page, "## The bars: {met} of {} met\n", verdicts.len())?;
     writeln!(
         page,
-        "| what | ours | ns | best peer | ns | ratio | wanted | |"
+        "Ratios are ours to the best peer's; more is better.\n"
+    )?;
+    writeln!(
+        page,
+        "| what | ours | | held against | | ratio | wanted | |"
     )?;
     writeln!(page, "|---|---|---:|---|---:|---:|---:|---|")?;
-    for case in Case::all() {
-        let rows = of_case(&case);
-        for bar in bars::memory(&case) {
-            let (Some(ours), Some(best)) = (ours(&rows, bar.path), best_peer(&rows, bar.path))
-            else {
-                continue;
-            };
-            let ratio = best.nanos.median / ours.nanos.median;
-            writeln!(
-                page,
-                "| {case} | {} | {} | {} | {} | {ratio:.2} | {:.2} | {} |",
-                ours.name,
-                nanos(ours.nanos.median),
-                best.name,
-                nanos(best.nanos.median),
-                bar.ratio,
-                if ratio >= bar.ratio {
-                    "met"
-                } else {
-                    "**not met**"
-                },
-            )?;
-        }
+    for verdict in &verdicts {
+        let Verdict {
+            what,
+            ours,
+            our_value,
+            best,
+            best_value,
+            ratio,
+            wanted,
+        } = verdict;
+        let result = if ratio >= wanted {
+            "met"
+        } else {
+            "**not met**"
+        };
+        writeln!(
+            page,
+            "| {what} | {ours} | {our_value} | {best} | {best_value} | {ratio:.2} | {wanted:.2} | {result} |",
+        )?;
     }
+    lost(&mut page, memory)?;
+    over_tcp::tables(&mut page, tcp, idle)?;
+    rows_in_memory(&mut page, memory)?;
+    Ok(page)
+}
+
+fn of_case<'a>(rows: &'a [Memory], case: &Case) -> Vec<&'a Memory> {
+    let name = case.to_string();
+    rows.iter().filter(|row| row.case == name).collect()
+}
+
+fn verdicts(case: &Case, rows: &[&Memory]) -> Vec<Verdict> {
+    let verdict = |bar: bars::Bar| {
+        let (ours, best) = (ours(rows, bar.path)?, best_peer(rows, bar.path)?);
+        Some(Verdict {
+            what: case.to_string(),
+            ours: ours.name.clone(),
+            our_value: format!("{} ns", nanos(ours.nanos.median)),
+            ratio: best.nanos.median / ours.nanos.median,
+            best_value: format!("{} ns", nanos(best.nanos.median)),
+            best: best.name,
+            wanted: bar.ratio,
+        })
+    };
+    bars::memory(case).into_iter().filter_map(verdict).collect()
+}
+
+/// The rows of ours that are slower than the best of what they are held against.
+fn lost(page: &mut String, rows: &[Memory]) -> fmt::Result {
     writeln!(page, "\n## In memory: the rows that we lose\n")?;
     writeln!(page, "| what | ours | ns | best peer | ns | ratio |")?;
     writeln!(page, "|---|---|---:|---|---:|---:|")?;
     for case in Case::all() {
-        let rows = of_case(&case);
+        let rows = of_case(rows, &case);
         for ours in rows.iter().filter(|row| is_ours(row)) {
             let Some(best) = best_peer(&rows, ours.path) else {
                 continue;
             };
             let ratio = best.nanos.median / ours.nanos.median;
             if ratio < 1.0 {
+                let (name, best_name) = (&ours.name, &best.name);
+                let (ours, best) = (nanos(ours.nanos.median), nanos(best.nanos.median));
                 writeln!(
                     page,
-                    "| {case} | {} | {} | {} | {} | {ratio:.2} |",
-                    ours.name,
-                    nanos(ours.nanos.median),
-                    best.name,
-                    nanos(best.nanos.median),
+                    "| {case} | {name} | {ours} | {best_name} | {best} | {ratio:.2} |"
                 )?;
             }
         }
     }
+    Ok(())
+}
+
+fn rows_in_memory(page: &mut String, rows: &[Memory]) -> fmt::Result {
     writeln!(page, "\n## In memory: all rows\n")?;
     for case in Case::all() {
-        let mut rows = of_case(&case);
+        let mut rows = of_case(rows, &case);
         if rows.is_empty() {
             continue;
         }
@@ -127,7 +173,7 @@ pub fn memory(rows: &[Memory]) -> Result<String, fmt::Error> {
         }
         writeln!(page)?;
     }
-    Ok(page)
+    Ok(())
 }
 
 /// Three digits, or all before the point.
