@@ -1,0 +1,159 @@
+//! A stream in memory that is always ready: it reads the same bytes again and again, and swallows
+//! what is written.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use futures_util::io::{AsyncRead as FuturesRead, AsyncWrite as FuturesWrite};
+use tokio::io::ReadBuf;
+
+#[derive(Debug, Clone)]
+pub struct Memory {
+    wire: Arc<[u8]>,
+    position: usize,
+    written: Arc<Written>,
+}
+
+/// What was written, while somebody wants to know.
+#[derive(Debug, Default)]
+struct Written {
+    is_kept: AtomicBool,
+    bytes: Mutex<Vec<u8>>,
+}
+
+impl Memory {
+    pub fn new(wire: Vec<u8>) -> Self {
+        Self {
+            wire: wire.into(),
+            position: 0,
+            written: Arc::default(),
+        }
+    }
+
+    /// Keeps what is written from here on, or no more.
+    pub fn keep(&self, on: bool) {
+        self.written.is_kept.store(on, Relaxed);
+    }
+
+    /// What was kept so far.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.written.bytes.lock().unwrap())
+    }
+
+    #[inline]
+    pub fn swallow(&self, bytes: &[u8]) -> usize {
+        if self.written.is_kept.load(Relaxed) {
+            self.written.bytes.lock().unwrap().extend_from_slice(bytes);
+        }
+        std::hint::black_box(bytes).len()
+    }
+
+    fn swallow_all(&self, slices: &[IoSlice<'_>]) -> usize {
+        slices.iter().map(|slice| self.swallow(slice)).sum()
+    }
+}
+
+impl Read for Memory {
+    fn read(&mut self, mut to: &mut [u8]) -> io::Result<usize> {
+        let len = to.len();
+        while let (rest @ 1.., true) = (to.len(), !self.wire.is_empty()) {
+            let wire = &self.wire[self.position..];
+            let n = wire.len().min(rest);
+            let (now, later) = to.split_at_mut(n);
+            now.copy_from_slice(&wire[..n]);
+            to = later;
+            self.position = if n == wire.len() {
+                0
+            } else {
+                self.position + n
+            };
+        }
+        Ok(if self.wire.is_empty() { 0 } else { len })
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.swallow(bytes))
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(self.swallow_all(slices))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type Polled<T> = Poll<io::Result<T>>;
+
+impl tokio::io::AsyncRead for Memory {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Polled<()> {
+        // As a socket does, without initialising first; the room of some peers is very large.
+        while let (rest @ 1.., true) = (to.remaining(), !self.wire.is_empty()) {
+            let wire = &self.wire[self.position..];
+            let n = wire.len().min(rest);
+            to.put_slice(&wire[..n]);
+            self.position = if n == wire.len() {
+                0
+            } else {
+                self.position + n
+            };
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl tokio::io::AsyncWrite for Memory {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
+        Poll::Ready(Ok(self.swallow(bytes)))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Polled<usize> {
+        Poll::Ready(Ok(self.swallow_all(slices)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl FuturesRead for Memory {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, to: &mut [u8]) -> Polled<usize> {
+        Poll::Ready(self.read(to))
+    }
+}
+
+impl FuturesWrite for Memory {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Polled<usize> {
+        Poll::Ready(Ok(self.swallow(bytes)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Polled<()> {
+        Poll::Ready(Ok(()))
+    }
+}
