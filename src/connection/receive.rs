@@ -56,7 +56,7 @@ impl Connection {
     }
 
     /// The short path: a whole message, for [`lend_whole`](Self::lend_whole), and nothing else to do.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole(&mut self, rx: &ReceiveBuffer) -> Option<Whole> {
         if !matches!(self.incoming.ready, Ready::Nothing) {
             return None;
@@ -91,7 +91,7 @@ impl Connection {
     }
 
     /// A whole message in one frame with a 7- or 16-bit length, if nothing is wrong with it.
-    #[inline]
+    #[inline(always)]
     fn whole_message(&self, unread: &[u8]) -> Option<Whole> {
         let (&[first, second], rest) = unread.split_first_chunk()?;
         let kind = match first {
@@ -134,7 +134,7 @@ impl Connection {
 
     /// # Errors
     /// A text that is none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend_whole<'a>(
         &mut self,
         whole: Whole,
