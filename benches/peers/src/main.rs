@@ -28,6 +28,9 @@ fn main() -> io::Result<()> {
         ["tcp", to, filter] => tcp::run(tcp_effort, filter, append(to)?),
         ["idle", to, filter] => tcp::idle(filter, append(to)?),
         ["serve", name, messages] => tcp::serve(name, messages == "many"),
+        ["alone", case, name, messages] => {
+            rounds::alone(case, name, messages.parse().map_err(io::Error::other)?)
+        }
         ["report", from] => {
             print!("{}", report(from)?);
             Ok(())

@@ -53,6 +53,26 @@ pub fn run(effort: Effort, filter: &str, mut to: File) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets one contender alone do some messages of a case, for a profiler to watch.
+pub fn alone(case: &str, contender: &str, messages: usize) -> io::Result<()> {
+    let case = Case::all()
+        .into_iter()
+        .find(|known| known.to_string() == case);
+    let case = case.ok_or_else(|| io::Error::other("no such case"))?;
+    let io = Memory::new(if case.receives() {
+        case.wire()
+    } else {
+        Vec::new()
+    });
+    let mut contenders = peers::all()
+        .into_iter()
+        .flat_map(|peer| peer.contenders(&case, &io));
+    let found = contenders.find(|known| known.name == contender);
+    let mut found = found.ok_or_else(|| io::Error::other("no such contender"))?;
+    (found.turn)(messages, &mut Seen::default());
+    Ok(())
+}
+
 /// A contender, and how many messages make a turn of the length wanted.
 struct Entry {
     contender: Contender,

@@ -85,6 +85,7 @@ pub fn page(memory: &[Memory], tcp: &[Tcp], idle: &[Idle]) -> Result<String, fmt
             "| {what} | {ours} | {our_value} | {best} | {best_value} | {ratio:.2} | {wanted:.2} | {result} |",
         )?;
     }
+    allocating(&mut page, memory)?;
     lost(&mut page, memory)?;
     over_tcp::tables(&mut page, tcp, idle)?;
     rows_in_memory(&mut page, memory)?;
@@ -110,6 +111,35 @@ fn verdicts(case: &Case, rows: &[&Memory]) -> Vec<Verdict> {
         })
     };
     bars::memory(case).into_iter().filter_map(verdict).collect()
+}
+
+/// Of the ways that own nothing, the rows that allocate.
+fn allocating(page: &mut String, rows: &[Memory]) -> fmt::Result {
+    let lent = || {
+        rows.iter()
+            .filter(|row| is_ours(row) && row.path != Path::Owned)
+    };
+    let allocates = |row: &&Memory| row.allocations >= 0.005;
+    let (count, all) = (lent().filter(allocates).count(), lent().count());
+    writeln!(
+        page,
+        "\n## Allocations in the steady state: {} of {all} rows have none\n",
+        all - count
+    )?;
+    writeln!(page, "Of *sync* and *lent* rows, these have some:\n")?;
+    writeln!(page, "| what | ours | allocations a message | bytes |")?;
+    writeln!(page, "|---|---|---:|---:|")?;
+    for row in lent().filter(allocates) {
+        let Memory {
+            case,
+            name,
+            allocations,
+            bytes,
+            ..
+        } = row;
+        writeln!(page, "| {case} | {name} | {allocations:.2} | {bytes:.0} |")?;
+    }
+    Ok(())
 }
 
 /// The rows of ours that are slower than the best of what they are held against.
