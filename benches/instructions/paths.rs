@@ -12,8 +12,6 @@ type Path = (&'static str, fn(u64));
 /// What an adapter reads at a time when it knows no better.
 const READ: usize = 16 * 1024;
 
-const BLOCK: usize = 1024;
-
 pub(crate) const PATHS: &[Path] = &[
     ("receive, server, 16 B", |n| {
         lent(server, client, &binary(16), n)
@@ -182,21 +180,14 @@ fn receive(
         while !bytes.is_empty() {
             let hint = connection.read_hint(&rx, READ);
             let (read, rest) = bytes.split_at(hint.min(bytes.len()));
-            rx.spare(hint);
-            fill(&mut rx, read);
+            rx.spare(hint)[..read.len()].copy_from_slice(read);
+            rx.commit(read.len());
             bytes = rest;
             while let Some(event) = connection.receive(&mut rx).unwrap() {
                 on_event(event);
                 received += 1;
             }
         }
-    }
-}
-
-/// In blocks: the C library copies more at a time by one instruction, which counts for every byte.
-fn fill(rx: &mut ReceiveBuffer, bytes: &[u8]) {
-    for block in bytes.chunks(BLOCK) {
-        rx.extend_from_slice(block);
     }
 }
 
@@ -240,7 +231,7 @@ fn echo(message: &Message, messages: u64) {
     let (mut connection, mut rx) = (server(), ReceiveBuffer::new());
     let mut echoed = 0;
     while echoed < messages {
-        fill(&mut rx, &bytes);
+        rx.extend_from_slice(&bytes);
         while let Some(event) = connection.receive(&mut rx).unwrap() {
             match event {
                 Event::Binary(data) => connection.send_binary(&data).unwrap(),
@@ -285,9 +276,7 @@ mod adapter {
             to: &mut ReadBuf<'_>,
         ) -> Poll<std::io::Result<()>> {
             let n = to.remaining().min(self.bytes.len() - self.at);
-            for block in self.bytes[self.at..][..n].chunks(BLOCK) {
-                to.put_slice(block);
-            }
+            to.put_slice(&self.bytes[self.at..][..n]);
             self.at = (self.at + n) % self.bytes.len();
             Poll::Ready(Ok(()))
         }

@@ -1,9 +1,7 @@
 // Headless Chromium on the page of echo_server, and WebSockets of its own.
 'use strict';
 
-const fs = require('node:fs');
-const path = require('node:path');
-const { chromium } = require('playwright-core');
+const { line, show, state } = require('./browser.js');
 const {
   Tap, assert, check, compressed, json, negotiated, runChecks,
 } = require('./lib.js');
@@ -11,44 +9,6 @@ const {
 /** A browser with a fresh profile, showing the page of a new echo_server. */
 async function open(t, ...args) {
   return show(t, await t.echoServer(...args));
-}
-
-/** A browser with a fresh profile, showing the page of this server. */
-async function show(t, server) {
-  const profile = fs.mkdtempSync(path.join(process.env.INTEROP_WORK, 'chromium-'));
-  t.after(() => fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
-  const browser = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM,
-    headless: true,
-    timeout: 60000,
-    args: [
-      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-      '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    ],
-  });
-  t.after(() => browser.close());
-  const page = await browser.newPage();
-  page.setDefaultTimeout(10000);
-  const requests = [];
-  const errors = [];
-  page.on('request', (request) => requests.push(request.url()));
-  page.on('pageerror', (error) => errors.push(error.message));
-  await page.goto(`${server.origin}/`);
-  return { server, page, requests, errors };
-}
-
-async function state(page, wanted) {
-  await page.waitForFunction(
-    (text) => document.querySelector('#state')?.textContent.trim() === text, wanted,
-  ).catch(async (error) => {
-    throw new Error(`#state is '${await page.textContent('#state')}', not '${wanted}': ${error.message}`);
-  });
-}
-
-async function line(page, kind, text) {
-  await page.locator(`#log .${kind}`, { hasText: text }).first().waitFor().catch(async () => {
-    throw new Error(`no .${kind} line with '${text}' in #log: ${await page.textContent('#log')}`);
-  });
 }
 
 check('chromium: the page sends what is typed and shows the echo', async (t) => {

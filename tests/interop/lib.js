@@ -107,10 +107,31 @@ class Scope {
   }
 
   /** Starts `echo_server` on a free port and waits until it listens. */
-  async echoServer(...args) {
-    const server = this.spawn(process.env.ECHO_SERVER, [
+  echoServer(...args) {
+    return this.server('echo_server', process.env.ECHO_SERVER, [
       '--adapter', process.env.ECHO_SERVER_ADAPTER, '--addr', '127.0.0.1:0', ...args,
     ]);
+  }
+
+  /** The same with TLS, by the name `localhost`. */
+  async tlsEchoServer(...args) {
+    const server = await this.echoServer(
+      '--cert', process.env.TLS_CERT, '--key', process.env.TLS_KEY, ...args,
+    );
+    server.url = `wss://localhost:${server.port}/`;
+    server.origin = `https://localhost:${server.port}`;
+    return server;
+  }
+
+  /** Starts `axum_server` on a free port and waits until it listens. */
+  async axumServer() {
+    const server = await this.server('axum_server', process.env.AXUM_SERVER, ['127.0.0.1:0']);
+    server.url += 'chat';
+    return server;
+  }
+
+  async server(name, command, args) {
+    const server = this.spawn(command, args);
     const listening = new Promise((resolve) => {
       server.child.stdout.on('data', () => {
         const found = /127\.0\.0\.1:(\d+)[^\n]*\n/.exec(server.stdout);
@@ -118,10 +139,10 @@ class Scope {
       });
     });
     const ended = server.exited.then(({ code, stderr }) => {
-      throw new Error(`echo_server ended with ${code} before it listened: ${stderr}`);
+      throw new Error(`${name} ended with ${code} before it listened: ${stderr}`);
     });
     const late = sleep(10000, this).then(() => {
-      throw new Error('echo_server printed no address in 10 s');
+      throw new Error(`${name} printed no address in 10 s`);
     });
     server.port = await Promise.race([listening, ended, late]);
     server.url = `ws://127.0.0.1:${server.port}/`;

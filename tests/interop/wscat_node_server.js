@@ -103,7 +103,6 @@ check(`${cat}: a line that is not UTF-8 is reported, and the others are sent`, a
 for (const [what, ...args] of [
   ['no URL'],
   ['a URL of another scheme', 'http://127.0.0.1/'],
-  ['wss, which it does not speak', 'wss://127.0.0.1/'],
   ['a header without a colon', 'ws://127.0.0.1:1/', '--header', 'X'],
   ['a header that belongs to the handshake', 'ws://127.0.0.1:1/', '--header', 'Upgrade: x'],
   ['--send without a text', 'ws://127.0.0.1:1/', '--send'],
