@@ -207,7 +207,12 @@ impl Connection {
     }
 
     /// Queues a whole message compressed, if that is wanted and pays; gives whether it did.
+    #[inline]
     pub(super) fn queue_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        self.deflate.is_some() && self.compress_and_queue(opcode, payload)
+    }
+
+    fn compress_and_queue(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let Some(deflate) = &mut self.deflate else {
             return false;
         };

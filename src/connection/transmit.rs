@@ -163,7 +163,11 @@ impl Queue {
         }
     }
 
+    #[inline]
     fn next_chunk(&self) -> &[u8] {
+        if self.large.is_empty() {
+            return self.tail.get(self.sent..).unwrap_or_default();
+        }
         self.chunks().next().unwrap_or_default()
     }
 
@@ -205,9 +209,11 @@ impl Queue {
         if self.len == 0 {
             self.sent = 0;
             self.tail.clear();
-            self.tail.shrink_to(KEEP);
+            if self.tail.capacity() > KEEP {
+                self.tail.shrink_to(KEEP);
+            }
         }
-        if self.pong_end == 0 {
+        if self.pong_end == 0 && self.next_pong.is_some() {
             self.push_next_pong();
         }
     }
@@ -265,12 +271,22 @@ impl Buf for Transmit<'_> {
         self.0.len
     }
 
+    #[inline]
     fn chunk(&self) -> &[u8] {
         self.0.next_chunk()
     }
 
     #[cfg(feature = "std")]
     fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        if self.0.large.is_empty() {
+            return match slices.first_mut() {
+                Some(slice) if !self.0.is_empty() => {
+                    *slice = std::io::IoSlice::new(self.0.next_chunk());
+                    1
+                }
+                _ => 0,
+            };
+        }
         let chunks = slices.iter_mut().zip(self.0.chunks());
         chunks
             .map(|(slice, chunk)| *slice = std::io::IoSlice::new(chunk))
