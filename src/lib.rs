@@ -129,6 +129,7 @@
 //! | `std` | yes | [`blocking`] streams, [`OsMaskKeys`], vectored writes, faster UTF-8 checks |
 //! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
 //! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust; its library needs std |
+//! | `simd` | no | masking of large payloads by the widest vectors that the machine has; needs Rust 1.89 |
 //! | `tokio` | no | [`tokio`]: async streams of tokio |
 //! | `futures-io` | no | [`futures_io`]: async streams of smol and async-std; the timer is yours |
 //! | `rustls` | no | `wss://` for clients, with webpki's roots and ring; rustls streams for servers |

@@ -3,6 +3,10 @@
 /// From this size on it pays to align the wide writes first.
 const ALIGN_MIN: usize = 256;
 
+/// From this size on it pays to find out which vectors the machine has.
+#[cfg(feature = "simd")]
+const DETECT_MIN: usize = 1024;
+
 /// The block of the wide passes.
 const WIDE: usize = 64;
 
@@ -68,7 +72,7 @@ fn repeated<const N: usize>(key: [u8; 4]) -> [u8; N] {
 }
 
 /// Bytes by bytes, which the compiler turns into vectors; it would not do so with one wide integer.
-#[inline]
+#[inline(always)]
 fn xor<const N: usize>(block: &mut [u8; N], key: &[u8; N]) {
     for (byte, key) in block.iter_mut().zip(key) {
         *byte ^= key;
@@ -135,14 +139,27 @@ fn mask_large(payload: &mut [u8], key: [u8; 4]) {
     let (lead, rest) = payload.split_at_mut(lead);
     let rest_key = rotated(key, lead.len());
     mask_small(lead, key);
+    let whole = rest.len().saturating_sub(rest.len() % WIDE);
+    let (blocks, tail) = rest.split_at_mut(whole);
     let wide_key = repeated::<WIDE>(rest_key);
-    let mut blocks = rest.chunks_exact_mut(WIDE);
-    for block in &mut blocks {
+    #[cfg(feature = "simd")]
+    if blocks.len() >= DETECT_MIN {
+        let level = fearless_simd::Level::new();
+        fearless_simd::dispatch!(level, _simd => xor_blocks(blocks, &wide_key));
+        return mask_small(tail, rest_key);
+    }
+    xor_blocks(blocks, &wide_key);
+    mask_small(tail, rest_key);
+}
+
+/// Inlined where the instructions that may be used are known.
+#[inline(always)]
+fn xor_blocks(blocks: &mut [u8], key: &[u8; WIDE]) {
+    for block in blocks.chunks_exact_mut(WIDE) {
         if let Some(block) = block.first_chunk_mut() {
-            xor(block, &wide_key);
+            xor(block, key);
         }
     }
-    mask_small(blocks.into_remainder(), rest_key);
 }
 
 #[cfg(test)]

@@ -27,6 +27,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! smol's own streams (async-net) end one direction alone, as the closing handshake and refusals ask
+//! for; `Async<TcpStream>` of async-io only flushes, and ends when it is dropped, so that a peer which
+//! has broken the protocol may be waited for up to the close deadline.
 
 mod stream;
 
