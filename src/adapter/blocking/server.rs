@@ -89,6 +89,7 @@ pub struct ServerHandshake<S> {
 }
 
 /// What a client has sent.
+#[must_use = "dropped, the stream ends without an answer"]
 #[derive(Debug)]
 pub enum Incoming<S> {
     /// A valid request, to be accepted or rejected.
@@ -154,6 +155,7 @@ impl<S: Transport> ServerHandshake<S> {
 }
 
 /// A valid request that waits for the decision.
+#[must_use = "dropped, the stream ends without an answer"]
 #[derive(Debug)]
 pub struct PendingRequest<S> {
     io: Io<S>,
@@ -205,6 +207,7 @@ impl<S: Transport> PendingRequest<S> {
 }
 
 /// Anything but a valid request, that waits for its answer.
+#[must_use = "dropped, the stream ends without an answer"]
 #[derive(Debug)]
 pub struct PendingRefusal<S> {
     io: Io<S>,

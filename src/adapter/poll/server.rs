@@ -23,6 +23,7 @@ use crate::handshake::{Limits, Rejection};
 use crate::time::Timestamp;
 
 /// What a client has sent.
+#[must_use = "dropped, the stream ends without an answer"]
 #[derive(Debug)]
 pub enum Incoming<T: Transport> {
     /// A valid request, to be accepted or rejected.
@@ -32,6 +33,7 @@ pub enum Incoming<T: Transport> {
 }
 
 /// A valid request that waits for the decision, which may take as long as it needs.
+#[must_use = "dropped, the stream ends without an answer"]
 pub struct PendingRequest<T: Transport> {
     io: Io<T>,
     rx: ReceiveBuffer,
@@ -39,6 +41,7 @@ pub struct PendingRequest<T: Transport> {
 }
 
 /// Anything but a valid request, that waits for its answer.
+#[must_use = "dropped, the stream ends without an answer"]
 pub struct PendingRefusal<T: Transport> {
     io: Io<T>,
     refusal: Refusal,
