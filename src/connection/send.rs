@@ -58,7 +58,7 @@ impl Connection {
             return Err(error.map(|()| message));
         }
         let between = CONTROL_FRAMES.saturating_add(self.config.write_limit);
-        if !self.has_room() && self.queue.len() >= between {
+        if self.queue.len() >= between {
             return Err(SendError::Full(message));
         }
         self.queue_owned(message);
