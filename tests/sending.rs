@@ -150,6 +150,32 @@ fn a_payload_that_others_hold_is_not_changed_by_masking() {
 }
 
 #[test]
+fn what_is_done_to_a_payload_after_sending_does_not_reach_the_wire() {
+    for side in SIDES {
+        for len in [100, 8192, 100_000] {
+            let mut connection = side.connection(roomy());
+            let mut ours = data(len);
+            connection.send_binary(&ours).unwrap();
+            connection.send_chunk(Chunk::binary(&ours).last()).unwrap();
+            let shared = Bytes::from(ours.clone());
+            connection.send(shared.clone().into()).unwrap();
+            // The beginning of the first frame has left when the payloads are written over.
+            connection.transmit().advance(20);
+            ours.fill(b'!');
+            // While the frame waits, nobody else can write to what it lies in.
+            let mut copy = bytes::BytesMut::from(shared);
+            copy.fill(b'!');
+            let left = transmit_all(&mut connection);
+            let first = side.other().binary(&data(len));
+            assert_eq!(left[..first.len() - 20], first[20..]);
+            for (_, payload) in frames(&left[first.len() - 20..]) {
+                assert_eq!(payload, data(len));
+            }
+        }
+    }
+}
+
+#[test]
 fn each_frame_of_a_client_has_a_key_of_its_own_and_a_servers_has_none() {
     let clients = [
         #[cfg(feature = "std")]
