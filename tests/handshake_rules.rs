@@ -132,3 +132,42 @@ fn malformed_extension_lists_fail_the_handshake_at_both_sides() {
         })
     ));
 }
+
+#[test]
+fn a_chosen_subprotocol_is_one_token_and_no_list() {
+    let respond = |lines: &str| {
+        let request = client::Request::new("ws://a/".parse().unwrap());
+        let request = request.subprotocol("chat").subprotocol("superchat");
+        let head = format!("{RESPONSE}Sec-WebSocket-Accept: {ACCEPT}\r\n{lines}\r\n\r\n");
+        let mut rx = ReceiveBuffer::new();
+        rx.extend_from_slice(head.as_bytes());
+        match request
+            .start(*b"the sample nonce")
+            .unwrap()
+            .receive(&mut rx)
+        {
+            client::Progress::Response(response) => Ok(response.subprotocol().map(str::to_owned)),
+            client::Progress::Failed(error) => Err(error),
+            client::Progress::Incomplete(_) => panic!("not a whole head"),
+        }
+    };
+    let chosen = respond("Sec-WebSocket-Protocol: \tchat ");
+    assert_eq!(chosen, Ok(Some("chat".to_owned())));
+    for lines in [
+        "Sec-WebSocket-Protocol: chat,",
+        "Sec-WebSocket-Protocol: ,chat",
+        "Sec-WebSocket-Protocol: , chat ,",
+        "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: chat",
+        "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: ",
+    ] {
+        let header = "Sec-WebSocket-Protocol";
+        let error = ListError::Token;
+        assert_eq!(respond(lines), Err(ResponseError::List { header, error }));
+    }
+    for lines in [
+        "Sec-WebSocket-Protocol: chat, superchat",
+        "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat",
+    ] {
+        assert_eq!(respond(lines), Err(ResponseError::DuplicateSubprotocol));
+    }
+}

@@ -209,6 +209,10 @@ impl Offer {
         let chosen = list::tokens(headers.all(PROTOCOL)).map_err(malformed(PROTOCOL))?;
         let subprotocol = match chosen.as_slice() {
             [] => None,
+            // §4.3: one token, where a list may have empty elements.
+            [name] if !is_alone(name, headers.all(PROTOCOL)) => {
+                return Err(malformed(PROTOCOL)(ListError::Token));
+            }
             [name] if self.offers_subprotocol(name) => Some((*name).to_owned()),
             [name] => return Err(ResponseError::SubprotocolNotOffered((*name).to_owned())),
             _ => return Err(ResponseError::DuplicateSubprotocol),
@@ -297,6 +301,11 @@ pub(crate) fn check_version(headers: &Fields<'_>) -> Result<(), RequestError> {
         Ok(None) => Err(RequestError::MissingVersion),
         Err(_) => Err(RequestError::DuplicateVersion),
     }
+}
+
+/// Whether these lines are one, with this token and nothing else.
+fn is_alone<'a>(token: &str, mut lines: impl Iterator<Item = &'a [u8]>) -> bool {
+    lines.next().map(<[u8]>::trim_ascii) == Some(token.as_bytes()) && lines.next().is_none()
 }
 
 /// An extension whose name comes again.
