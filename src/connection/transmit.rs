@@ -10,6 +10,9 @@ use crate::frame::mask;
 /// A drained queue keeps no more than this, in bytes.
 const KEEP: usize = 64 * 1024;
 
+/// And places for no more payloads than this.
+const KEEP_LARGE: usize = 256;
+
 /// Copying and masking take turns at this size, so that the second finds the bytes in the cache.
 const BLOCK: usize = 4096;
 
@@ -163,6 +166,11 @@ impl Queue {
         }
     }
 
+    #[cold]
+    fn forget_large(&mut self) {
+        self.large = VecDeque::new();
+    }
+
     #[inline]
     fn next_chunk(&self) -> &[u8] {
         if self.large.is_empty() {
@@ -204,6 +212,9 @@ impl Queue {
                 break;
             }
             self.large.pop_front();
+            if self.large.is_empty() && self.large.capacity() > KEEP_LARGE {
+                self.forget_large();
+            }
         }
         self.sent = self.sent.saturating_add(n);
         if self.len == 0 {
