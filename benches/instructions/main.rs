@@ -2,8 +2,10 @@
 //! callgrind: unlike times, the same on a busy machine as on an idle one.
 //!
 //! `cargo bench --all-features --bench instructions` compares with `counts.txt` and fails if a path
-//! has become more expensive by more than the tolerance; with `-- --record` it writes that file.
+//! has become more expensive by more than the tolerance; with `-- --record` it writes that file. It also
+//! fails if what is received in the smallest pieces costs more than in proportion (`linear.rs`).
 
+mod linear;
 mod paths;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use linear::{AT_MOST, LARGE, SMALL, WORK};
 use paths::PATHS;
 
 /// In percent: compilers and machines differ a little.
@@ -22,19 +25,27 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["--run", name, count] => {
-            let (_, run) = PATHS.iter().find(|(path, _)| *path == name).unwrap();
+            let mut all = PATHS.iter().chain(WORK);
+            let (_, run) = all.find(|(path, _)| *path == name).unwrap();
             run(count.parse().unwrap());
             ExitCode::SUCCESS
         }
         // As a test, each path just works.
         _ if args.contains(&"--test") => {
-            for (name, run) in PATHS {
+            for (name, run) in PATHS.iter().chain(WORK) {
                 println!("{name}");
                 run(512);
             }
             ExitCode::SUCCESS
         }
-        _ => compare(args.contains(&"--record")),
+        _ => {
+            let compared = compare(args.contains(&"--record"));
+            if is_linear() {
+                compared
+            } else {
+                ExitCode::FAILURE
+            }
+        }
     }
 }
 
@@ -77,6 +88,20 @@ fn compare(record: bool) -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
+}
+
+/// Whether receiving costs in proportion to the bytes.
+fn is_linear() -> bool {
+    let mut all = true;
+    for (name, _) in WORK {
+        let (small, large) = (count(name, SMALL), count(name, LARGE));
+        let ratio = large as f64 / small as f64;
+        let verdict = if ratio > AT_MOST { "  NOT LINEAR" } else { "" };
+        let each = large / LARGE;
+        println!("{name:40} {each:>8} a byte, {ratio:.2} times for 16 times as many{verdict}");
+        all &= ratio <= AT_MOST;
+    }
+    all
 }
 
 /// What each further message takes: the start is the same in both runs. Both are whole batches.
