@@ -153,7 +153,7 @@ fn payload<'a>(event: &'a Event<'_>) -> &'a [u8] {
     match event {
         Event::Text(text) => text.as_bytes(),
         Event::Binary(data) => data,
-        other => panic!("{other:?}"),
+        _ => panic!("no message"),
     }
 }
 
