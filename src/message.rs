@@ -206,6 +206,7 @@ impl Event<'_> {
     /// The message as one's own, if this is a whole data message.
     ///
     /// A small one is copied; a large one, or one that came in parts, is handed over as it is.
+    #[inline]
     pub fn into_message(self) -> Option<Message> {
         match self {
             Self::Text(text) => Some(Message::Text(text.into_string())),
@@ -257,6 +258,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text as one's own: copied if it came in one read, taken without a copy otherwise.
+    #[inline]
     pub fn into_string(self) -> String {
         match self.0 {
             Lent::InPlace(text) => text.into(),
@@ -293,6 +295,7 @@ impl<'a> Payload<'a> {
 
     /// The payload as one's own: handed over with its allocation if it came in fragments, or is large
     /// and fills at least half of the buffer; copied otherwise.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Lent::InPlace(InPlace::Small(data)) => Bytes::copy_from_slice(data),
