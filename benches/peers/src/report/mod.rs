@@ -8,10 +8,18 @@ use crate::results::{Memory, Results};
 
 mod over_tcp;
 mod page;
+mod plots;
+mod svg;
 
 /// Writes everything below the project's root.
 pub fn write(results: &Results, root: &str) -> io::Result<()> {
-    let page = page::page(results).map_err(io::Error::other)?;
+    let plots = plots::all(results);
+    fs::create_dir_all(format!("{root}/docs/plots"))?;
+    for (name, plot) in &plots {
+        let svg = plot.to_svg().map_err(io::Error::other)?;
+        fs::write(format!("{root}/docs/plots/{name}.svg"), svg)?;
+    }
+    let page = page::page(results, &plots).map_err(io::Error::other)?;
     fs::write(format!("{root}/benches/peers/RESULTS.md"), page)
 }
 

@@ -2,13 +2,14 @@
 
 use std::fmt::{self, Write as _};
 
+use super::svg::Plot;
 use super::{Held, best_peer, is_ours, nanos, of_case, over_tcp, ratio};
 use crate::bars;
 use crate::case::Case;
 use crate::peers::Path;
 use crate::results::{About, Memory, Results};
 
-pub fn page(results: &Results) -> Result<String, fmt::Error> {
+pub fn page(results: &Results, plots: &[(&str, Plot)]) -> Result<String, fmt::Error> {
     let Results {
         about,
         memory,
@@ -18,6 +19,7 @@ pub fn page(results: &Results) -> Result<String, fmt::Error> {
     let mut page = String::new();
     head(&mut page, about)?;
     lost(&mut page, results)?;
+    pictures(&mut page, plots)?;
     bars(&mut page, results)?;
     allocating(&mut page, memory)?;
     over_tcp::tables(&mut page, tcp, idle)?;
@@ -94,6 +96,15 @@ fn lost(page: &mut String, results: &Results) -> fmt::Result {
     )?;
     for row in lost {
         writeln!(page, "{}|", row.cells())?;
+    }
+    Ok(())
+}
+
+fn pictures(page: &mut String, plots: &[(&str, Plot)]) -> fmt::Result {
+    writeln!(page, "\n## Plots")?;
+    for (name, plot) in plots {
+        let (title, words) = (&plot.title, plot.in_words());
+        writeln!(page, "\n![{title}. {words}](../../docs/plots/{name}.svg)")?;
     }
     Ok(())
 }
