@@ -9,17 +9,25 @@ use crate::results::{Memory, Results};
 mod over_tcp;
 mod page;
 mod plots;
+mod short;
 mod svg;
 
-/// Writes everything below the project's root.
+/// Writes everything below the project's root, but only when no part is missing.
 pub fn write(results: &Results, root: &str) -> io::Result<()> {
+    if results.memory.is_empty() || results.tcp.is_empty() || results.idle.is_empty() {
+        return Err(io::Error::other(
+            "nothing is written until all has been measured once",
+        ));
+    }
     let plots = plots::all(results);
     fs::create_dir_all(format!("{root}/docs/plots"))?;
     for (name, plot) in &plots {
         let svg = plot.to_svg().map_err(io::Error::other)?;
         fs::write(format!("{root}/docs/plots/{name}.svg"), svg)?;
     }
-    let page = page::page(results, &plots).map_err(io::Error::other)?;
+    let table = short::table(results).map_err(io::Error::other)?;
+    short::put(&format!("{root}/README.md"), &table)?;
+    let page = page::page(results, &table, &plots).map_err(io::Error::other)?;
     fs::write(format!("{root}/benches/peers/RESULTS.md"), page)
 }
 

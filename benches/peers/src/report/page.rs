@@ -9,7 +9,8 @@ use crate::case::Case;
 use crate::peers::Path;
 use crate::results::{About, Memory, Results};
 
-pub fn page(results: &Results, plots: &[(&str, Plot)]) -> Result<String, fmt::Error> {
+/// `short` is the table with the few rows that the README shows.
+pub fn page(results: &Results, short: &str, plots: &[(&str, Plot)]) -> Result<String, fmt::Error> {
     let Results {
         about,
         memory,
@@ -18,6 +19,7 @@ pub fn page(results: &Results, plots: &[(&str, Plot)]) -> Result<String, fmt::Er
     } = results;
     let mut page = String::new();
     head(&mut page, about)?;
+    write!(page, "\n## In short\n\n{short}")?;
     lost(&mut page, results)?;
     pictures(&mut page, plots)?;
     bars(&mut page, results)?;
@@ -64,8 +66,8 @@ How, and what may be compared: [README.md](README.md).
 - sansocket is built with its feature `simd`, which is not among its defaults. Over TCP it answers from
   events that it lends; there, it is not held apart which peers lend.
 - tungstenite and tokio-tungstenite have no compression. They keep their default read buffer of 128 KiB,
-  which they fill with zeros before each read: over TCP, one message at a time, that is a part of their
-  time, and it is most of their memory. An application can make it smaller.
+  which an application could make smaller: most of their memory is that, and they fill it with zeros
+  before each read, so for each message over TCP that comes alone.
 - *floor* is no library, and no bound for large messages: its loops are plain ones, which wide vectors
   outrun."
     )
@@ -86,13 +88,15 @@ fn lost(page: &mut String, results: &Results) -> fmt::Result {
     write!(
         page,
         "
-## The rows that we lose: {} of {}
+## The rows that we lose
+
+Of {} rows of ours, {} are worse than the best peer's.
 
 | what | ours | | best peer | | ratio |
 |---|---|---:|---|---:|---:|
 ",
-        lost.len(),
-        rows.len()
+        rows.len(),
+        lost.len()
     )?;
     for row in lost {
         writeln!(page, "{}|", row.cells())?;
