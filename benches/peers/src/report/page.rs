@@ -61,8 +61,8 @@ How, and what may be compared: [README.md](README.md).
 - A ratio says how many times as fast a row is as the best peer's; below 1 it is slower. Ratios are cut
   off, not rounded.
 - *Best peer* is the best of all of them in that very case, not one of them throughout. Rows of ours
-  whose messages are *owned* are held against rows of peers whose messages are owned, rows that lend
-  against all.
+  whose messages are *owned* (to send: given away) are held against rows of peers whose messages are
+  owned, the others against all. The last tables hold every row against all.
 - sansocket is built with its feature `simd`, which is not among its defaults. Over TCP it answers from
   events that it lends; there, it is not held apart which peers lend.
 - tungstenite and tokio-tungstenite have no compression. They keep their default read buffer of 128 KiB,

@@ -16,7 +16,7 @@ const END: &str = "<!-- To here. -->";
 /// Whom most come from.
 const MOST_USED: &str = "tokio-tungstenite";
 
-/// In memory, each by `recv_event` or by `recv` and `send`, as the other programs of the README do it.
+/// In memory: by `recv_event` and `send_binary`, which lend, or by `recv` and `feed`.
 const CASES: [(Action, Kind, usize, Path); 11] = {
     use {Action::*, Kind::*, Path::*};
     [
@@ -27,7 +27,8 @@ const CASES: [(Action, Kind, usize, Path); 11] = {
         (Receive, Binary, 64 << 10, Lent),
         (Receive, Binary, 64 << 10, Owned),
         (Receive, Ascii, 1 << 10, Owned),
-        (Send, Binary, 1 << 10, Owned),
+        // Who owns a message can lend it: so this is held against all peers.
+        (Send, Binary, 1 << 10, Lent),
         (Echo, Binary, 1 << 10, Owned),
         (Inflate, Json, 1 << 10, Owned),
         (Deflate, Json, 1 << 10, Owned),
