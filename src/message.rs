@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
+use crate::frame::Opcode;
 
 /// A data message (§5.6), owned.
 ///
@@ -34,6 +35,14 @@ impl Message {
         }
     }
 
+    /// The payload with its type.
+    pub(crate) fn as_data(&self) -> Data<'_> {
+        match self {
+            Self::Text(text) => Data::Text(text),
+            Self::Binary(data) => Data::Binary(data),
+        }
+    }
+
     /// Size of the payload, in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
@@ -42,6 +51,15 @@ impl Message {
     /// Whether the payload has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl From<Message> for Bytes {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::Text(text) => text.into(),
+            Message::Binary(data) => data,
+        }
     }
 }
 
@@ -95,21 +113,30 @@ pub struct Chunk<'a> {
     pub last: bool,
 }
 
-/// A part of a payload, with the type of its message.
+/// A payload or a part of one, borrowed, with the type of its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Data<'a> {
-    /// Part of a text message.
+    /// Of a text message.
     Text(&'a str),
-    /// Part of a binary message.
+    /// Of a binary message.
     Binary(&'a [u8]),
 }
 
 impl<'a> Data<'a> {
-    /// The bytes of this part.
+    /// The bytes.
+    #[inline]
     pub fn as_bytes(self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(data) => data,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn opcode(self) -> Opcode {
+        match self {
+            Self::Text(_) => Opcode::Text,
+            Self::Binary(_) => Opcode::Binary,
         }
     }
 }
@@ -179,6 +206,7 @@ impl Event<'_> {
     /// The message as one's own, if this is a whole data message.
     ///
     /// A small one is copied; a large one, or one that came in parts, is handed over as it is.
+    #[inline]
     pub fn into_message(self) -> Option<Message> {
         match self {
             Self::Text(text) => Some(Message::Text(text.into_string())),
@@ -230,6 +258,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text as one's own: copied if it came in one read, taken without a copy otherwise.
+    #[inline]
     pub fn into_string(self) -> String {
         match self.0 {
             Lent::InPlace(text) => text.into(),
@@ -266,6 +295,7 @@ impl<'a> Payload<'a> {
 
     /// The payload as one's own: handed over with its allocation if it came in fragments, or is large
     /// and fills at least half of the buffer; copied otherwise.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Lent::InPlace(InPlace::Small(data)) => Bytes::copy_from_slice(data),

@@ -43,7 +43,7 @@ impl Connection {
     ///
     /// # Errors
     /// The peer broke the protocol or a limit. See [failing](Self#failing).
-    #[inline]
+    #[inline(always)]
     pub fn receive<'a>(
         &mut self,
         rx: &'a mut ReceiveBuffer,
@@ -51,7 +51,9 @@ impl Connection {
         if let Some(whole) = self.whole(rx) {
             return self.lend_whole(whole, rx).map(Some);
         }
-        self.ready(rx)?;
+        if matches!(self.incoming.ready, Ready::Nothing) && !self.ready_in_steps(rx)? {
+            return Ok(None);
+        }
         self.lend(rx)
     }
 
@@ -77,8 +79,9 @@ impl Connection {
         Ok(true)
     }
 
-    /// Lends what is ready, if anything is.
-    #[inline]
+    /// Lends what is ready, if anything is. Inlined with all below it, so that an event is built where it
+    /// is used: copied through memory, it costs more than the rest of the short path.
+    #[inline(always)]
     pub(crate) fn lend<'a>(
         &mut self,
         rx: &'a mut ReceiveBuffer,
@@ -153,8 +156,7 @@ impl Connection {
         }
     }
 
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn lend_other<'a>(
         &mut self,
         ready: Ready,

@@ -4,17 +4,19 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
+use core::task::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::error::Error;
 use super::commands::{self, Sender};
 use super::end::End;
+use super::stream::poll_message;
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
 use crate::connection::Connection;
-use crate::message::{Chunk, Event, Message};
+use crate::message::{Chunk, Data, Event, Message};
 
 /// The half of a WebSocket that receives.
 ///
@@ -62,12 +64,7 @@ impl<T: Transport> ReceiveHalf<T> {
     /// # Errors
     /// The stream's, the peer's violation, or an end without a closing handshake.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.recv_event().await? {
-            if let Some(message) = event.into_message() {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
+        poll_fn(|cx| poll_message(&mut self.shared.lock(), &mut self.rx, cx)).await
     }
 
     /// Waits for the next event, lent from the buffer: [`WebSocket::recv_event`].

@@ -15,9 +15,10 @@ use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseCode;
 use crate::connection::State;
-use crate::message::{Event, Message};
+use crate::message::Message;
 
-/// The next message; `has_failed` remembers that the last item was an error.
+/// The next item of a stream; `has_failed` remembers that the last one was an error.
+#[inline(always)]
 fn poll_next<T: Transport>(
     end: &mut End<T>,
     rx: &mut ReceiveBuffer,
@@ -27,22 +28,33 @@ fn poll_next<T: Transport>(
     if *has_failed {
         return Poll::Ready(None);
     }
+    let message = ready!(poll_message(end, rx, cx));
+    *has_failed = message.is_err();
+    Poll::Ready(message.transpose())
+}
+
+/// The next message.
+#[inline(always)]
+pub(super) fn poll_message<T: Transport>(
+    end: &mut End<T>,
+    rx: &mut ReceiveBuffer,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<Message>, Error>> {
     loop {
         let lent = if let Some(whole) = end.whole(rx) {
             end.connection.lend_whole(whole, rx).map(Some)
         } else {
             match ready!(end.poll_ready(cx, rx)) {
                 Ok(true) => end.connection.lend(rx),
-                Ok(false) => return Poll::Ready(None),
-                Err(error) => {
-                    *has_failed = true;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                Ok(false) => return Poll::Ready(Ok(None)),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         };
         // An error comes again when asked whether it is ready, once the stream has been ended.
-        if let Some(message) = lent.ok().flatten().and_then(Event::into_message) {
-            return Poll::Ready(Some(Ok(message)));
+        if let Ok(Some(event)) = lent {
+            if let Some(message) = event.into_message() {
+                return Poll::Ready(Ok(Some(message)));
+            }
         }
     }
 }
@@ -50,6 +62,7 @@ fn poll_next<T: Transport>(
 impl<T: Transport + Unpin> Stream for WebSocket<T> {
     type Item = Result<Message, Error>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self {
             end,
@@ -63,6 +76,7 @@ impl<T: Transport + Unpin> Stream for WebSocket<T> {
 impl<T: Transport + Unpin> Stream for ReceiveHalf<T> {
     type Item = Result<Message, Error>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self {
             shared,
