@@ -4,6 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "deflate")]
+mod compressed;
 mod model;
 mod splits;
 
