@@ -153,6 +153,8 @@ pub(super) struct Incoming {
     pub(super) ends_with: Option<ProtocolError>,
     /// The largest message that may be lent as it lies; 0 unless a whole message may come next.
     pub(super) max_whole: usize,
+    /// Size of the payload of the last frame that did not come whole.
+    pub(super) last_partial: u64,
     pub(super) limits: Limits,
 }
 
@@ -177,6 +179,7 @@ impl Incoming {
             ready: Ready::Nothing,
             ends_with: None,
             max_whole: 0,
+            last_partial: 0,
             limits: Limits {
                 delivery: config.delivery,
                 frame: config.max_frame_size.min(addressable),
@@ -257,6 +260,7 @@ impl Incoming {
                 && !self.in_chunks(),
         });
         self.message = Some(message);
+        self.last_partial = header.payload_len;
         self.max_whole = 0;
         Ok(())
     }

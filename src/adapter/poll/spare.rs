@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 use std::thread_local;
 
-use super::super::READ_SIZE;
 use crate::buffer::ReceiveBuffer;
+use crate::connection::MAX_READ_HINT;
 
-/// No more than this stays with a thread, in bytes: four usual reads.
-const KEEP: usize = 4 * READ_SIZE;
+/// No more than this stays with a thread, in bytes: room for the largest read.
+const KEEP: usize = MAX_READ_HINT;
 
 thread_local! {
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
