@@ -161,10 +161,6 @@ impl Connection {
         rx: &'a mut ReceiveBuffer,
     ) -> Result<Event<'a>, ProtocolError> {
         Ok(match ready {
-            Ready::InPlace(Range { start, end }) => {
-                let place = rx.consume_range(start, end.saturating_sub(start));
-                Event::Binary(lend_payload(rx, place))
-            }
             Ready::Assembled(Kind::Text) => Event::Text(Text::assembled(&mut rx.assembly.text)),
             Ready::Assembled(Kind::Binary) => {
                 Event::Binary(Payload::assembled(&mut rx.assembly.data))
