@@ -66,8 +66,11 @@ pub(crate) struct Inflated {
 
 #[cfg(feature = "deflate")]
 impl Inflated {
-    /// The most that is inflated at a time, in bytes.
+    /// How much is inflated at a time, in bytes; enough for a small message.
     const STEP: usize = 8 * 1024;
+    /// The same, of a message that has filled it once: each step costs the library a copy of its
+    /// window, and keeps it from the fast way over what comes out.
+    const LARGE_STEP: usize = 64 * 1024;
 
     const fn new() -> Self {
         Self {
@@ -88,7 +91,11 @@ impl Inflated {
 
     /// Room to inflate into, behind what waits.
     pub(crate) fn spare(&mut self) -> &mut [u8] {
-        self.bytes.resize(Self::STEP, 0);
+        if self.bytes.is_empty() {
+            self.bytes.resize(Self::STEP, 0);
+        } else if self.filled == self.bytes.len() {
+            self.bytes.resize(Self::LARGE_STEP, 0);
+        }
         self.bytes.copy_within(self.done..self.filled, 0);
         self.filled = self.filled.saturating_sub(self.done);
         self.done = 0;
