@@ -234,6 +234,7 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn ready_in_steps(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        rx.restore();
         if !self.closing.reads() {
             rx.discard();
             return self.closing.failure().map_or(Ok(false), Err);
