@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
+use crate::frame::Opcode;
 
 /// A data message (§5.6), owned.
 ///
@@ -34,6 +35,14 @@ impl Message {
         }
     }
 
+    /// The payload with its type.
+    pub(crate) fn as_data(&self) -> Data<'_> {
+        match self {
+            Self::Text(text) => Data::Text(text),
+            Self::Binary(data) => Data::Binary(data),
+        }
+    }
+
     /// Size of the payload, in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
@@ -42,6 +51,15 @@ impl Message {
     /// Whether the payload has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl From<Message> for Bytes {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::Text(text) => text.into(),
+            Message::Binary(data) => data,
+        }
     }
 }
 
@@ -95,21 +113,30 @@ pub struct Chunk<'a> {
     pub last: bool,
 }
 
-/// A part of a payload, with the type of its message.
+/// A payload or a part of one, borrowed, with the type of its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Data<'a> {
-    /// Part of a text message.
+    /// Of a text message.
     Text(&'a str),
-    /// Part of a binary message.
+    /// Of a binary message.
     Binary(&'a [u8]),
 }
 
 impl<'a> Data<'a> {
-    /// The bytes of this part.
+    /// The bytes.
+    #[inline]
     pub fn as_bytes(self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(data) => data,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn opcode(self) -> Opcode {
+        match self {
+            Self::Text(_) => Opcode::Text,
+            Self::Binary(_) => Opcode::Binary,
         }
     }
 }

@@ -175,6 +175,28 @@ fn a_write_of_no_bytes_is_an_error_and_not_tried_for_ever() {
 }
 
 #[test]
+fn a_lent_message_of_which_a_part_has_left_is_not_cut_short() {
+    let large = data(2000);
+    let mut server = server([], [Takes(4), Takes(496), Fails(ErrorKind::WouldBlock)]);
+    server.send_binary(&large).unwrap();
+    assert_eq!(server.connection().queued(), 1504);
+    server.flush().unwrap();
+    assert_eq!(frames(&server.stream().written)[0].1, large);
+}
+
+#[test]
+fn a_write_of_a_lent_message_that_fails_is_the_last() {
+    let mut server = server([], [Takes(4), Takes(496), Fails(ErrorKind::BrokenPipe)]);
+    assert_eq!(
+        io_error(server.send_text(&text(2000))),
+        ErrorKind::BrokenPipe
+    );
+    assert_eq!(io_error(server.send_text("more")), ErrorKind::BrokenPipe);
+    assert_eq!(server.connection().queued(), 0);
+    assert_eq!(server.stream().written.len(), 500);
+}
+
+#[test]
 fn a_write_that_claims_more_bytes_than_there_are_is_an_error() {
     for claim in [4, 1000, usize::MAX] {
         let mut server = server([], [Claims(claim)]);
@@ -216,7 +238,12 @@ fn nothing_is_lost_in_a_storm_of_single_bytes_and_blocked_calls() {
         Message::from(""),
         Message::from(data(20)),
     ];
-    for side in [Side::Client, Side::Server] {
+    for (side, lent) in [
+        (Side::Client, false),
+        (Side::Client, true),
+        (Side::Server, false),
+        (Side::Server, true),
+    ] {
         for blocked in [ErrorKind::WouldBlock, ErrorKind::TimedOut] {
             let mut stream = Scripted::default();
             for message in &messages {
@@ -233,7 +260,11 @@ fn nothing_is_lost_in_a_storm_of_single_bytes_and_blocked_calls() {
             for message in &messages {
                 let received = next_message(&mut websocket);
                 assert_eq!(&received, message);
-                websocket.send(received).unwrap();
+                match (&received, lent) {
+                    (Message::Text(text), true) => websocket.send_text(text).unwrap(),
+                    (Message::Binary(data), true) => websocket.send_binary(data).unwrap(),
+                    (_, false) => websocket.send(received).unwrap(),
+                }
             }
             while let Err(error) = websocket.flush() {
                 assert!(error.is_blocked(), "{error:?}");

@@ -21,7 +21,7 @@ pub enum Error {
     Protocol(ProtocolError),
     /// The message was not queued, and comes back.
     Send(SendError<Message>),
-    /// The chunk, ping or Close frame was not queued.
+    /// The chunk, ping, Close frame or lent message was not queued.
     Command(SendError),
     /// The connection ended without a closing handshake.
     Ended(CloseOutcome),

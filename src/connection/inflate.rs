@@ -228,8 +228,7 @@ impl Connection {
                     masking_key: self.role.next_key(),
                     ..Header::new(opcode, true, compressed.len() as u64)
                 };
-                self.queue
-                    .push(&header.encode(), compressed, header.masking_key);
+                self.queue.push(&header, compressed);
                 true
             }
             _ => false,
@@ -268,8 +267,7 @@ impl Connection {
             masking_key: self.role.next_key(),
             ..Header::new(opcode, last, compressed.len() as u64)
         };
-        self.queue
-            .push(&header.encode(), compressed, header.masking_key);
+        self.queue.push(&header, compressed);
         deflate.compressor.shrink();
         Ok(())
     }

@@ -4,7 +4,9 @@ mod closing;
 mod incoming;
 #[cfg(feature = "deflate")]
 mod inflate;
+mod masking;
 mod payload;
+mod queue;
 mod receive;
 mod send;
 mod timers;
@@ -22,16 +24,16 @@ use crate::mask_keys::MaskKeys;
 use crate::time::Timestamp;
 
 pub use closing::State;
-pub use transmit::Transmit;
+pub use transmit::{Transmit, TransmitMessage};
 
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 pub(crate) use incoming::Whole;
 
 use closing::Closing;
 use incoming::Incoming;
+use queue::Queue;
 use send::Outgoing;
 use timers::{Expired, Timers};
-use transmit::Queue;
 
 /// The most that a single read is asked to bring, in bytes: a frame of 64 KiB, its header, and that of
 /// the next, so that a read that brings the frame alone leaves room. A stream is known by that to have
@@ -226,6 +228,7 @@ impl Connection {
     }
 
     /// Output: the bytes to write to the transport.
+    #[inline]
     pub fn transmit(&mut self) -> Transmit<'_> {
         Transmit(&mut self.queue)
     }

@@ -43,7 +43,7 @@ impl Connection {
     ///
     /// # Errors
     /// The peer broke the protocol or a limit. See [failing](Self#failing).
-    #[inline]
+    #[inline(always)]
     pub fn receive<'a>(
         &mut self,
         rx: &'a mut ReceiveBuffer,
@@ -51,8 +51,15 @@ impl Connection {
         if let Some(whole) = self.whole(rx) {
             return self.lend_whole(whole, rx).map(Some);
         }
-        self.ready(rx)?;
-        self.lend(rx)
+        if !matches!(self.incoming.ready, Ready::Nothing) || self.ready_in_steps(rx)? {
+            let ready = core::mem::take(&mut self.incoming.ready);
+            return match ready {
+                Ready::Nothing => Ok(None),
+                Ready::Whole(whole) => self.lend_whole(whole, rx).map(Some),
+                other => self.lend_other(other, rx).map(Some),
+            };
+        }
+        Ok(None)
     }
 
     /// The short path: a whole message, for [`lend_whole`](Self::lend_whole), and nothing else to do.
@@ -153,8 +160,7 @@ impl Connection {
         }
     }
 
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn lend_other<'a>(
         &mut self,
         ready: Ready,

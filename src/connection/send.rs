@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use bytes::Bytes;
 
 use super::Connection;
-use super::transmit::masked_copy;
+use super::transmit::{Lent, TransmitMessage};
 use crate::close::CloseFrame;
 use crate::error::{ProtocolError, SendError};
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, MAX_HEADER_SIZE, Opcode, mask};
@@ -14,6 +14,10 @@ use crate::message::{Chunk, Data, Message};
 /// An owned payload of at least this size is transmitted from where it is, in bytes; below it,
 /// copying it behind its header is cheaper than another slice to write.
 const LARGE: usize = 8 * 1024;
+
+/// A payload of at least this size is lent to the transport, in bytes; below it, a copy is cheaper than
+/// a second slice to write.
+const LEND_MIN: usize = 512;
 
 /// A pong and a keep-alive ping: what may be queued between two calls of who sends, in bytes.
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
@@ -46,7 +50,18 @@ impl Connection {
         if let Err(error) = self.may_send_message(message.len()) {
             return Err(error.map(|()| message));
         }
-        self.queue_owned(message);
+        self.queue_owned(&mut Some(message));
+        Ok(())
+    }
+
+    /// The same: the message is taken from its place, or left there.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn send_from(&mut self, message: &mut Option<Message>) -> Result<(), SendError> {
+        if let Some(waiting) = message {
+            self.may_send_message(waiting.len())?;
+            self.queue_owned(message);
+        }
         Ok(())
     }
 
@@ -61,7 +76,7 @@ impl Connection {
         if self.queue.len() >= between {
             return Err(SendError::Full(message));
         }
-        self.queue_owned(message);
+        self.queue_owned(&mut Some(message));
         Ok(())
     }
 
@@ -71,16 +86,18 @@ impl Connection {
         self.queue.is_empty() || self.queue.len() < self.config.write_limit
     }
 
-    fn queue_owned(&mut self, message: Message) {
-        let (opcode, payload) = match message {
-            Message::Text(text) => (Opcode::Text, Bytes::from(text)),
-            Message::Binary(data) => (Opcode::Binary, data),
+    fn queue_owned(&mut self, message: &mut Option<Message>) {
+        let Some(data) = message.as_ref().map(Message::as_data) else {
+            return;
         };
+        let (opcode, payload) = (data.opcode(), data.as_bytes());
         if payload.len() < LARGE {
-            self.queue_message(opcode, &payload);
-        } else if !self.queue_compressed(opcode, &payload) {
+            self.queue_message(opcode, payload);
+        } else if !self.queue_compressed(opcode, payload) {
+            let payload = message.take().map(Bytes::from).unwrap_or_default();
             self.queue_large(opcode, payload);
         }
+        *message = None;
     }
 
     /// Command: queues a copy of a text message.
@@ -105,6 +122,64 @@ impl Connection {
         Ok(())
     }
 
+    /// Command and output: queues a message without its payload, which is lent: what is transmitted
+    /// at once is not copied.
+    ///
+    /// What is queued already leaves first. Whatever of the payload has not left when the result is
+    /// dropped is copied to the queue, so that the message is sent like any other. A client's payload
+    /// is masked in blocks of 64 KiB, on the way; a message below 512 bytes, or one that is
+    /// compressed, is queued whole.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection, Data};
+    /// use std::io::Write;
+    /// use bytes::Buf;
+    ///
+    /// let (mut server, mut stream) = (Connection::server(Config::new()), Vec::new());
+    /// let image = vec![7; 100_000];
+    ///
+    /// let mut transmit = server.transmit_message(Data::Binary(&image))?;
+    /// while transmit.has_remaining() {
+    ///     let n = stream.write(transmit.chunk())?; // or write_vectored
+    ///     transmit.advance(n);
+    /// }
+    /// # drop(transmit);
+    /// assert_eq!(stream.len(), 100_010);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    #[inline(always)]
+    pub fn transmit_message<'a>(
+        &'a mut self,
+        message: Data<'a>,
+    ) -> Result<TransmitMessage<'a>, SendError> {
+        let lent = self.queue_or_lend(message)?;
+        Ok(TransmitMessage::new(
+            &mut self.queue,
+            message.as_bytes(),
+            lent,
+        ))
+    }
+
+    /// Queues a message, or its header alone.
+    fn queue_or_lend(&mut self, message: Data<'_>) -> Result<Lent, SendError> {
+        let (opcode, payload) = (message.opcode(), message.as_bytes());
+        self.may_send_message(payload.len())?;
+        if payload.len() < LEND_MIN {
+            self.queue_message(opcode, payload);
+        } else if !self.queue_compressed(opcode, payload) {
+            let header = self.next_header(opcode, true, payload.len());
+            self.queue.push(&header, &[]);
+            return Ok(match header.masking_key {
+                None => Lent::AsItIs,
+                Some(key) => Lent::ToMask(key),
+            });
+        }
+        Ok(Lent::Nothing)
+    }
+
     /// Command: queues a part of a message, as a fragment of its own (§5.4).
     ///
     /// The first part begins a message, the one marked [`last`](Chunk::last) ends it; control
@@ -126,10 +201,7 @@ impl Connection {
     }
 
     fn send_part(&mut self, chunk: Chunk<'_>, regardless: bool) -> Result<(), SendError> {
-        let kind = match chunk.data {
-            Data::Text(_) => Opcode::Text,
-            Data::Binary(_) => Opcode::Binary,
-        };
+        let kind = chunk.data.opcode();
         if !self.closing.may_send() {
             return Err(SendError::Closing(()));
         }
@@ -204,7 +276,7 @@ impl Connection {
     #[inline]
     fn may_send_message(&self, len: usize) -> Result<(), SendError> {
         self.may_start_message()?;
-        self.may_queue(len)
+        self.fits(len)
     }
 
     /// Whether a frame with `len` bytes of payload may be queued.
@@ -213,9 +285,15 @@ impl Connection {
         if !self.closing.may_send() {
             return Err(SendError::Closing(()));
         }
+        self.fits(len)
+    }
+
+    /// An empty queue takes any frame.
+    #[inline]
+    fn fits(&self, len: usize) -> Result<(), SendError> {
         let frame = len.saturating_add(MAX_HEADER_SIZE);
         let total = self.queue.len().saturating_add(frame);
-        if total > self.config.write_limit && !self.queue.is_empty() {
+        if !self.queue.is_empty() && total > self.config.write_limit {
             return Err(SendError::Full(()));
         }
         Ok(())
@@ -243,7 +321,7 @@ impl Connection {
         Ok(())
     }
 
-    #[inline]
+    #[inline(never)]
     fn queue_message(&mut self, opcode: Opcode, payload: &[u8]) {
         if !self.queue_compressed(opcode, payload) {
             self.queue_frame(opcode, true, payload);
@@ -257,27 +335,25 @@ impl Connection {
         false
     }
 
-    #[inline]
+    #[inline(always)]
     fn queue_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         let header = self.next_header(opcode, fin, payload.len());
-        self.queue
-            .push(&header.encode(), payload, header.masking_key);
+        self.queue.push(&header, payload);
     }
 
     fn queue_large(&mut self, opcode: Opcode, payload: Bytes) {
         let header = self.next_header(opcode, true, payload.len());
-        let payload = match header.masking_key {
-            None => payload,
-            // Nobody else sees it, so that it can be masked where it is.
-            Some(key) => match payload.try_into_mut() {
-                Ok(mut payload) => {
-                    mask(&mut payload, key);
-                    payload.freeze()
-                }
-                Err(payload) => masked_copy(&payload, key),
-            },
+        let Some(key) = header.masking_key else {
+            return self.queue.push_large(&header, payload);
         };
-        self.queue.push_large(&header.encode(), payload);
+        // What nobody else sees can be masked where it is.
+        match payload.try_into_mut() {
+            Ok(mut payload) => {
+                mask(&mut payload, key);
+                self.queue.push_large(&header, payload.freeze());
+            }
+            Err(payload) => self.queue.push(&header, &payload),
+        }
     }
 
     pub(super) fn queue_ping(&mut self, payload: &[u8]) {
@@ -287,8 +363,7 @@ impl Connection {
     /// §5.5.3: a pong carries the ping's application data.
     pub(super) fn queue_pong(&mut self, payload: &[u8]) {
         let header = self.next_header(Opcode::Pong, true, payload.len());
-        self.queue
-            .push_pong(&header.encode(), payload, header.masking_key);
+        self.queue.push_pong(&header, payload);
     }
 
     /// Queues our Close frame; nothing is queued behind it (§5.5.1).
@@ -321,6 +396,6 @@ impl Connection {
     /// Queues what goes out before the first frame: the end of the opening handshake.
     #[cfg(all(feature = "std", feature = "handshake"))]
     pub(crate) fn queue_head(&mut self, head: &[u8]) {
-        self.queue.push(head, &[], None);
+        self.queue.push_bytes(head, None);
     }
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::transmit::PingOnItsWay;
+use super::queue::PingOnItsWay;
 use crate::config::KeepAlive;
 use crate::time::Timestamp;
 

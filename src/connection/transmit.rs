@@ -1,240 +1,14 @@
-//! Bytes that wait for transmission.
+//! What is to be written to the transport.
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
+#[cfg(feature = "std")]
+use std::io::IoSlice;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
-use crate::frame::mask;
+use super::queue::Queue;
 
-/// A drained queue keeps no more than this, in bytes.
-const KEEP: usize = 64 * 1024;
-
-/// Copying and masking take turns at this size, so that the second finds the bytes in the cache.
-const BLOCK: usize = 4096;
-
-/// Frames in the order of their transmission. Small ones are coalesced in `tail`; the payloads in
-/// `large` stand between bytes of it, where they are, so that they are never copied.
-#[derive(Default)]
-pub(super) struct Queue {
-    tail: Vec<u8>,
-    /// How much of `tail` has left.
-    sent: usize,
-    large: VecDeque<Large>,
-    len: usize,
-    /// How many bytes wait up to the end of the last pong.
-    pong_end: usize,
-    /// The one pong that waits behind that one: the latest wins (§5.5.3).
-    next_pong: Option<Vec<u8>>,
-    /// How many bytes wait up to the end of the keep-alive ping.
-    ping_end: usize,
-    /// Bytes have left before it since this was last asked.
-    ping_comes_nearer: bool,
-}
-
-/// Sizes only: what waits may be secret.
-impl core::fmt::Debug for Queue {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Queue")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Where the keep-alive ping is, for whoever waits for its pong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PingOnItsWay {
-    /// It has left, or there is none.
-    Left,
-    /// It waits behind other bytes, some of which have left since this was last asked.
-    Nearer,
-    /// It waits behind other bytes, none of which have left.
-    Stuck,
-}
-
-struct Large {
-    /// The place in `tail` before which the payload leaves.
-    before: usize,
-    payload: Bytes,
-}
-
-impl Queue {
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// A frame whose payload is copied, and masked on the way.
-    #[inline]
-    pub(super) fn push(&mut self, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
-        let size = header.len().saturating_add(payload.len());
-        self.make_room(size);
-        self.len = self.len.saturating_add(size);
-        self.tail.extend_from_slice(header);
-        match key {
-            None => self.tail.extend_from_slice(payload),
-            Some(key) => extend_masked(&mut self.tail, payload, key),
-        }
-    }
-
-    /// A frame whose payload is sent from where it is.
-    pub(super) fn push_large(&mut self, header: &[u8], payload: Bytes) {
-        self.push(header, &[], None);
-        if !payload.is_empty() {
-            self.len = self.len.saturating_add(payload.len());
-            let before = self.tail.len();
-            self.large.push_back(Large { before, payload });
-        }
-    }
-
-    /// A pong, which takes the place of the one that waits if an earlier one has not left yet.
-    pub(super) fn push_pong(&mut self, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
-        if self.pong_end == 0 {
-            self.push(header, payload, key);
-            self.pong_end = self.len;
-        } else {
-            let pong = self.next_pong.get_or_insert_default();
-            pong.clear();
-            pong.extend_from_slice(header);
-            extend_masked(pong, payload, key.unwrap_or_default());
-        }
-    }
-
-    /// The last frame queued is the keep-alive ping.
-    pub(super) fn watch_ping(&mut self) {
-        self.ping_end = self.len;
-        self.ping_comes_nearer = false;
-    }
-
-    pub(super) fn ping_on_its_way(&mut self) -> PingOnItsWay {
-        match (self.ping_end, core::mem::take(&mut self.ping_comes_nearer)) {
-            (0, _) => PingOnItsWay::Left,
-            (_, true) => PingOnItsWay::Nearer,
-            (_, false) => PingOnItsWay::Stuck,
-        }
-    }
-
-    pub(super) fn has_pong(&self) -> bool {
-        self.pong_end > 0
-    }
-
-    /// The pong that waits, if one does, takes its place in the order.
-    pub(super) fn push_next_pong(&mut self) {
-        if let Some(pong) = self.next_pong.take() {
-            self.push(&pong, &[], None);
-            self.pong_end = self.len;
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Gives back all heap memory that holds nothing.
-    pub(super) fn release(&mut self) {
-        if self.is_empty() {
-            self.clear();
-        }
-    }
-
-    /// Makes room for `more` bytes behind what waits.
-    #[inline]
-    fn make_room(&mut self, more: usize) {
-        if self.tail.capacity().saturating_sub(self.tail.len()) < more {
-            self.move_and_grow(more);
-        }
-    }
-
-    /// What has left makes room first, so that the capacity is never more than twice what waits.
-    #[cold]
-    fn move_and_grow(&mut self, more: usize) {
-        let sent = core::mem::take(&mut self.sent);
-        self.tail.drain(..sent);
-        for large in &mut self.large {
-            large.before = large.before.saturating_sub(sent);
-        }
-        // Moving costs what waits: unless it gains as much, growing makes up for it.
-        let waiting = self.tail.len();
-        if sent < waiting || self.tail.capacity().saturating_sub(waiting) < more {
-            self.tail.reserve_exact(more.max(waiting));
-        }
-    }
-
-    #[inline]
-    fn next_chunk(&self) -> &[u8] {
-        if self.large.is_empty() {
-            return self.tail.get(self.sent..).unwrap_or_default();
-        }
-        self.chunks().next().unwrap_or_default()
-    }
-
-    /// All that waits, in order.
-    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let mut from = self.sent;
-        let between = self.large.iter().flat_map(move |large| {
-            let tail = self.tail.get(from..large.before).unwrap_or_default();
-            from = large.before;
-            [tail, &large.payload]
-        });
-        let last = self
-            .large
-            .back()
-            .map_or(self.sent, |large| large.before.max(self.sent));
-        let rest = self.tail.get(last..).unwrap_or_default();
-        between.chain([rest]).filter(|chunk| !chunk.is_empty())
-    }
-
-    fn advance(&mut self, n: usize) {
-        let mut n = n.min(self.len);
-        self.len = self.len.saturating_sub(n);
-        self.pong_end = self.pong_end.saturating_sub(n);
-        self.ping_end = self.ping_end.saturating_sub(n);
-        self.ping_comes_nearer |= n > 0;
-        while let Some(large) = self.large.front_mut() {
-            let tail = large.before.saturating_sub(self.sent).min(n);
-            self.sent = self.sent.saturating_add(tail);
-            n = n.saturating_sub(tail);
-            let payload = large.payload.len().min(n);
-            large.payload.advance(payload);
-            n = n.saturating_sub(payload);
-            if !large.payload.is_empty() {
-                break;
-            }
-            self.large.pop_front();
-        }
-        self.sent = self.sent.saturating_add(n);
-        if self.len == 0 {
-            self.sent = 0;
-            self.tail.clear();
-            if self.tail.capacity() > KEEP {
-                self.tail.shrink_to(KEEP);
-            }
-        }
-        if self.pong_end == 0 && self.next_pong.is_some() {
-            self.push_next_pong();
-        }
-    }
-}
-
-fn extend_masked(to: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    to.reserve(payload.len());
-    // A block is a multiple of 4 bytes, so that each starts with the key's first byte.
-    for block in payload.chunks(BLOCK) {
-        let start = to.len();
-        to.extend_from_slice(block);
-        mask(to.get_mut(start..).unwrap_or_default(), key);
-    }
-}
-
-/// A copy of the payload, masked.
-pub(super) fn masked_copy(payload: &[u8], key: [u8; 4]) -> Bytes {
-    let mut copy = Vec::new();
-    extend_masked(&mut copy, payload, key);
-    copy.into()
-}
+/// How much of a lent payload is masked at a time, in bytes: a multiple of the key's size.
+const MASK_BLOCK: usize = 64 * 1024;
 
 /// The bytes to write to the transport: a [`Buf`] that gives them in order, in one or several
 /// slices.
@@ -262,13 +36,14 @@ pub struct Transmit<'a>(pub(super) &'a mut Queue);
 impl Transmit<'_> {
     /// Number of bytes that wait.
     pub fn queued(&self) -> usize {
-        self.0.len
+        self.0.len()
     }
 }
 
 impl Buf for Transmit<'_> {
+    #[inline]
     fn remaining(&self) -> usize {
-        self.0.len
+        self.0.len()
     }
 
     #[inline]
@@ -277,23 +52,135 @@ impl Buf for Transmit<'_> {
     }
 
     #[cfg(feature = "std")]
-    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
-        if self.0.large.is_empty() {
-            return match slices.first_mut() {
-                Some(slice) if !self.0.is_empty() => {
-                    *slice = std::io::IoSlice::new(self.0.next_chunk());
-                    1
-                }
-                _ => 0,
-            };
-        }
-        let chunks = slices.iter_mut().zip(self.0.chunks());
-        chunks
-            .map(|(slice, chunk)| *slice = std::io::IoSlice::new(chunk))
-            .count()
+    #[inline]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        fill(slices, self.0)
     }
 
+    #[inline]
     fn advance(&mut self, n: usize) {
         self.0.advance(n);
+    }
+}
+
+/// Gives what the queue holds in slices.
+#[cfg(feature = "std")]
+#[inline]
+fn fill<'a>(slices: &mut [IoSlice<'a>], queue: &'a Queue) -> usize {
+    if queue.is_contiguous() {
+        return match slices.first_mut() {
+            Some(slice) if !queue.is_empty() => {
+                *slice = IoSlice::new(queue.next_chunk());
+                1
+            }
+            _ => 0,
+        };
+    }
+    let chunks = slices.iter_mut().zip(queue.chunks());
+    chunks
+        .map(|(slice, chunk)| *slice = IoSlice::new(chunk))
+        .count()
+}
+
+/// The bytes to write to the transport, the last of which are a message that is lent: what
+/// [`Connection::transmit_message`](super::Connection::transmit_message) gives.
+///
+/// It is used as [`Transmit`] is. What has not left when it is dropped is copied to the queue, to
+/// leave with the next `transmit`.
+#[derive(Debug)]
+pub struct TransmitMessage<'a> {
+    queue: &'a mut Queue,
+    /// What of the payload is not in the queue.
+    lent: &'a [u8],
+    /// A client's payload goes through the queue to be masked, block by block.
+    key: Option<[u8; 4]>,
+}
+
+/// What of a message is not in the queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lent {
+    Nothing,
+    AsItIs,
+    ToMask([u8; 4]),
+}
+
+impl<'a> TransmitMessage<'a> {
+    /// The header of what is lent is queued.
+    #[inline(always)]
+    pub(super) fn new(queue: &'a mut Queue, payload: &'a [u8], lent: Lent) -> Self {
+        let mut this = Self {
+            queue,
+            lent: payload,
+            key: None,
+        };
+        match lent {
+            Lent::Nothing => this.lent = &[],
+            Lent::AsItIs => {}
+            Lent::ToMask(key) => {
+                this.key = Some(key);
+                this.mask_block();
+            }
+        }
+        this
+    }
+
+    fn mask_block(&mut self) {
+        let block = self.lent.len().min(MASK_BLOCK);
+        let (block, rest) = self.lent.split_at_checked(block).unwrap_or_default();
+        self.queue.push_bytes(block, self.key);
+        self.lent = rest;
+    }
+
+    fn advance_lent(&mut self, n: usize) {
+        self.lent = self.lent.get(n..).unwrap_or_default();
+        if self.key.is_some() && self.queue.is_empty() && !self.lent.is_empty() {
+            self.mask_block();
+        }
+    }
+}
+
+impl Buf for TransmitMessage<'_> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.queue.len().saturating_add(self.lent.len())
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        match self.queue.is_empty() {
+            true => self.lent,
+            false => self.queue.next_chunk(),
+        }
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let queued = fill(slices, self.queue);
+        match slices.get_mut(queued) {
+            Some(slice) if self.key.is_none() && !self.lent.is_empty() => {
+                *slice = IoSlice::new(self.lent);
+                queued.saturating_add(1)
+            }
+            _ => queued,
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, n: usize) {
+        let queued = self.queue.len().min(n);
+        self.queue.advance(queued);
+        if !self.lent.is_empty() {
+            self.advance_lent(n.saturating_sub(queued));
+        }
+    }
+}
+
+impl Drop for TransmitMessage<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.lent.is_empty() {
+            self.queue.push_bytes(self.lent, self.key);
+        }
     }
 }

@@ -164,6 +164,17 @@ impl Header {
     /// Writes the header, its length in the shortest form.
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
+        let mut encoded = EncodedHeader {
+            bytes: [0; MAX_HEADER_SIZE],
+            len: 0,
+        };
+        self.write(|part| encoded.push(part));
+        encoded
+    }
+
+    /// The same in two or three parts, whose sizes the compiler sees.
+    #[inline(always)]
+    pub(crate) fn write(&self, mut put: impl FnMut(&[u8])) {
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let first = flag(self.fin, FIN)
             | flag(self.rsv1, RSV1)
@@ -171,25 +182,20 @@ impl Header {
             | flag(self.rsv3, RSV3)
             | self.opcode as u8;
         let mask_bit = flag(self.masking_key.is_some(), MASK);
-        let mut encoded = EncodedHeader {
-            bytes: [0; MAX_HEADER_SIZE],
-            len: 0,
-        };
         if self.payload_len < 126 {
             // Below 126, the low byte is the whole length.
             let [.., short] = self.payload_len.to_be_bytes();
-            encoded.push([first, mask_bit | short]);
+            put(&[first, mask_bit | short]);
         } else if let Ok(len) = u16::try_from(self.payload_len) {
             let [high, low] = len.to_be_bytes();
-            encoded.push([first, mask_bit | 126, high, low]);
+            put(&[first, mask_bit | 126, high, low]);
         } else {
-            encoded.push([first, mask_bit | 127]);
-            encoded.push(self.payload_len.to_be_bytes());
+            put(&[first, mask_bit | 127]);
+            put(&self.payload_len.to_be_bytes());
         }
-        if let Some(key) = self.masking_key {
-            encoded.push(key);
+        if let Some(key) = &self.masking_key {
+            put(key);
         }
-        encoded
     }
 }
 
@@ -202,10 +208,10 @@ pub struct EncodedHeader {
 
 impl EncodedHeader {
     #[inline]
-    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
-        let end = self.len.saturating_add(N);
+    fn push(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
         if let Some(room) = self.bytes.get_mut(self.len..end) {
-            room.copy_from_slice(&bytes);
+            room.copy_from_slice(bytes);
             self.len = end;
         }
     }

@@ -56,14 +56,14 @@ fn rotation(offset: usize) -> u32 {
 
 /// The key as it stands `offset` bytes into the payload.
 #[inline]
-fn rotated(key: [u8; 4], offset: usize) -> [u8; 4] {
+pub(crate) fn rotated(key: [u8; 4], offset: usize) -> [u8; 4] {
     u32::from_le_bytes(key)
         .rotate_right(rotation(offset))
         .to_le_bytes()
 }
 
 #[inline]
-fn repeated<const N: usize>(key: [u8; 4]) -> [u8; N] {
+pub(crate) fn repeated<const N: usize>(key: [u8; 4]) -> [u8; N] {
     let mut wide = [0; N];
     for block in wide.chunks_exact_mut(4) {
         block.copy_from_slice(&key);
@@ -79,14 +79,21 @@ fn xor<const N: usize>(block: &mut [u8; N], key: &[u8; N]) {
     }
 }
 
+/// The block, masked with as much of the repeated key.
+#[inline(always)]
+pub(crate) fn masked<const N: usize>(mut block: [u8; N], key: &[u8; N]) -> [u8; N] {
+    xor(&mut block, key);
+    block
+}
+
 /// 16 bytes at a time; a tail is loaded before and stored after, overlapping the last whole block,
 /// so that there is no loop over single bytes.
 #[inline]
 fn mask_small(payload: &mut [u8], key: [u8; 4]) {
-    let Some(mut tail) = payload.last_chunk::<16>().copied() else {
+    let Some(tail) = payload.last_chunk::<16>().copied() else {
         return mask_tiny(payload, key);
     };
-    xor(&mut tail, &repeated(rotated(key, payload.len())));
+    let tail = masked(tail, &repeated(rotated(key, payload.len())));
     let wide_key = repeated::<16>(key);
     for block in payload.chunks_exact_mut(16) {
         if let Some(block) = block.first_chunk_mut() {

@@ -22,3 +22,4 @@ mod mask;
 pub(crate) use header::MAX_CONTROL_PAYLOAD;
 pub use header::{EncodedHeader, Header, HeaderError, MAX_HEADER_SIZE, Opcode};
 pub use mask::{mask, mask_at};
+pub(crate) use mask::{masked, repeated, rotated};

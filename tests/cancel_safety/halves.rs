@@ -61,7 +61,10 @@ async fn receive_all(
 
 async fn send_all(mut half: SendHalf<Stalling, Still>, dice: &Dice, all: &[Message]) {
     for message in all {
-        while dice.wait(half.feed(message.clone())).await.is_none() {}
+        match message {
+            Message::Text(text) if dice.roll(4) == 0 => half.send_text(text).await.unwrap(),
+            _ => while dice.wait(half.feed(message.clone())).await.is_none() {},
+        }
         if dice.roll(3) == 0 {
             while dice.wait(half.flush()).await.is_none() {}
         }
@@ -144,5 +147,5 @@ fn halves_in_two_tasks_drop_by_chance_and_lose_nothing() {
         drops += dice.drops.get();
     }
     println!("dropped at {drops} places");
-    assert!(drops >= 2000, "{drops}");
+    assert!(drops >= 1000, "{drops}");
 }

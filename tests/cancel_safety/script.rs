@@ -18,6 +18,7 @@ pub(crate) enum Op {
     Next,
     Feed(Message),
     Send(Message),
+    SendLent(Message),
     FeedChunk(&'static str, bool),
     SendFrom,
     Ping(&'static [u8]),
@@ -97,6 +98,9 @@ pub(crate) fn conversation(large: usize, end: End) -> Vec<Step> {
         We(Op::Feed(data(large / 2).into())),
         We(Op::RecvEvent),
         We(Op::Send(data(large).into())),
+        We(Op::SendLent(data(large).into())),
+        We(Op::Feed(text(small).into())),
+        We(Op::SendLent(text(large / 2).into())),
         We(Op::Ping(b"2")),
         We(Op::RecvEvent),
         Peer(Does::Fragments(small)),
@@ -149,6 +153,7 @@ pub(crate) fn messages(steps: &[Step], source: usize, in_halves: bool) -> [Vec<S
             We(
                 Op::Feed(message)
                 | Op::Send(message)
+                | Op::SendLent(message)
                 | Op::SinkFeed(message)
                 | Op::SinkSend(message),
             ) => peers.push(seen(message.clone())),
@@ -235,6 +240,8 @@ macro_rules! send {
         done(match $op {
             Op::Feed(message) => $to.feed(message.clone()).await,
             Op::Send(message) => $to.send(message.clone()).await,
+            Op::SendLent(Message::Text(text)) => $to.send_text(text).await,
+            Op::SendLent(Message::Binary(data)) => $to.send_binary(data).await,
             Op::FeedChunk(part, last) => {
                 let last = *last;
                 $to.feed_chunk(Chunk {
@@ -275,7 +282,9 @@ impl Op {
     /// anything was queued meanwhile, and on the state.
     pub(crate) fn left(self, was_queued: bool, state: State) -> Self {
         match self {
-            Self::Send(_) | Self::SinkSend(_) | Self::Ping(_) if was_queued => Self::Flush,
+            Self::Send(_) | Self::SendLent(_) | Self::SinkSend(_) | Self::Ping(_) if was_queued => {
+                Self::Flush
+            }
             Self::Close if state != State::Open => Self::Flush,
             other => other,
         }

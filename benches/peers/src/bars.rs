@@ -26,7 +26,11 @@ pub fn memory(case: &Case) -> Vec<Bar> {
             bar(Path::Owned, [1.2, 1.2, 1.2, 0.95, 0.95, 0.95]),
         ],
         (Action::Receive, _) => vec![bar(Path::Sync, [0.0, 1.8, 1.2, 0.0, 0.95, 0.0])],
-        (Action::Send, _) => vec![large(Path::Sync, 1.0), large(Path::Owned, 1.0)],
+        (Action::Send, _) => vec![
+            large(Path::Sync, 1.0),
+            large(Path::Lent, 1.0),
+            large(Path::Owned, 1.0),
+        ],
         (Action::SendBatch, _) => vec![bar(Path::Sync, [1.5, 1.5, 0.0, 0.0, 0.0, 0.0])],
         (Action::Echo, _) => vec![bar(Path::Sync, [3.0, 2.5, 1.4, 1.0, 1.0, 1.0])],
         (Action::Inflate | Action::Deflate, _) => vec![large(Path::Sync, 1.0)],

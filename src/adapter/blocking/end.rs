@@ -4,10 +4,11 @@ use std::io::{self, ErrorKind};
 
 use bytes::Buf;
 
-use super::super::error::is_blocked;
+use super::super::error::{Error, is_blocked};
 use super::io::{Io, Moved};
 use super::transport::Transport;
 use crate::connection::{Connection, State};
+use crate::message::Data;
 use crate::time::Timestamp;
 
 /// All but the receive buffer, which events are lent from.
@@ -59,11 +60,7 @@ impl<S: Transport> End<S> {
             self.holds_back = true;
             let in_time = if self.connection.queued() > 0 {
                 let moved = self.io.write(&mut self.connection.transmit(), deadline);
-                // A pong may have come that nobody reads while this goes on.
-                if moved.as_ref().is_ok_and(|moved| *moved != Moved::Deadline) && !self.is_receiving
-                {
-                    self.connection.on_taken();
-                }
+                self.on_written(&moved);
                 moved.map(|moved| moved != Moved::Deadline)
             } else {
                 let flushed = self.io.flush(deadline);
@@ -80,17 +77,56 @@ impl<S: Transport> End<S> {
                     }
                 }
                 Err(error) => {
-                    if !is_blocked(&error) {
-                        // What has come may still be read.
-                        self.broken = Some(error.kind());
-                        self.drop_queued();
-                    }
+                    self.on_error(&error);
                     return Err(error);
                 }
             }
         }
         self.reads_first = 0;
         Ok(())
+    }
+
+    /// Queues a message of which as much has left as the stream takes at once, with what was queued
+    /// before it. Gives whether to [`flush`](Self::flush) now, as opposed to when it takes more.
+    pub(super) fn start_message(&mut self, message: Data<'_>) -> Result<bool, Error> {
+        let deadline = self.connection.poll_timeout();
+        let mut transmit = self.connection.transmit_message(message)?;
+        if self.broken.is_some() {
+            return Ok(true);
+        }
+        self.holds_back = true;
+        let moved = loop {
+            let moved = self.io.write(&mut transmit, deadline);
+            let goes_on = moved.as_ref().is_ok_and(|moved| *moved != Moved::Deadline);
+            if !goes_on || !transmit.has_remaining() {
+                break moved;
+            }
+        };
+        drop(transmit);
+        self.on_written(&moved);
+        match moved {
+            Err(error) if is_blocked(&error) => Ok(false),
+            Err(error) => {
+                self.on_error(&error);
+                Err(error.into())
+            }
+            Ok(_) => Ok(true),
+        }
+    }
+
+    /// A pong may have come that nobody reads while this goes on.
+    fn on_written(&mut self, moved: &io::Result<Moved>) {
+        if moved.as_ref().is_ok_and(|moved| *moved != Moved::Deadline) && !self.is_receiving {
+            self.connection.on_taken();
+        }
+    }
+
+    /// What has come may still be read.
+    fn on_error(&mut self, error: &io::Error) {
+        if !is_blocked(error) {
+            self.broken = Some(error.kind());
+            self.drop_queued();
+        }
     }
 
     /// Nothing can leave any more.

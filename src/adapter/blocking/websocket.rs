@@ -13,7 +13,7 @@ use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
 use crate::connection::{Connection, MAX_READ_HINT};
 use crate::error::SendError;
-use crate::message::{Chunk, Event, Message};
+use crate::message::{Chunk, Data, Event, Message};
 
 /// A waiting connection keeps a receive buffer of at most this size, in bytes: room for the largest
 /// read.
@@ -217,6 +217,28 @@ impl<S: Transport> WebSocket<S> {
         self.flush_unless_blocked()
     }
 
+    /// Sends a text message that is lent: [`send`](Self::send) without a copy of what the stream takes
+    /// at once.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send), but nothing comes back.
+    pub fn send_text(&mut self, text: &str) -> Result<(), Error> {
+        self.send_lent(Data::Text(text))
+    }
+
+    /// Sends a binary message that is lent: [`send`](Self::send) without a copy of what the stream
+    /// takes at once.
+    ///
+    /// # Errors
+    /// As for [`send_text`](Self::send_text).
+    pub fn send_binary(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.send_lent(Data::Binary(data))
+    }
+
+    fn send_lent(&mut self, message: Data<'_>) -> Result<(), Error> {
+        self.command(|end| end.start_message(message))
+    }
+
     /// Queues a message, to leave with the next flush or receive, many in one write.
     ///
     /// # Errors
@@ -241,7 +263,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// As for [`Connection::send_chunk`], or the stream's.
     pub fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
-        self.command(|connection| connection.send_chunk(chunk))
+        self.command(|end| Ok(end.connection.send_chunk(chunk).map(|()| true)?))
     }
 
     /// Queues a ping with up to 125 bytes and flushes.
@@ -249,7 +271,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     /// As for [`Connection::ping`], or the stream's.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.command(|connection| connection.ping(payload))
+        self.command(|end| Ok(end.connection.ping(payload).map(|()| true)?))
     }
 
     /// Begins the closing handshake and flushes; go on receiving until `None`.
@@ -265,7 +287,7 @@ impl<S: Transport> WebSocket<S> {
     /// The closing handshake has begun already, or the stream's.
     pub fn close(&mut self, frame: impl Into<Option<CloseFrame>>) -> Result<(), Error> {
         let frame = frame.into();
-        self.command(|connection| connection.close(frame.clone()))
+        self.command(|end| Ok(end.connection.close(frame.clone()).map(|()| true)?))
     }
 
     /// Whether messages begun from here on are compressed, if that was negotiated:
@@ -284,22 +306,27 @@ impl<S: Transport> WebSocket<S> {
         Ok(self.end.flush(None)?)
     }
 
+    /// Gives a command, again if there was no room, and flushes if it says so.
     fn command(
         &mut self,
-        mut command: impl FnMut(&mut Connection) -> Result<(), SendError>,
+        mut command: impl FnMut(&mut End<S>) -> Result<bool, Error>,
     ) -> Result<(), Error> {
-        match command(&mut self.end.connection) {
-            Err(SendError::Full(())) => {
+        self.end.is_receiving = false;
+        let flushes = match command(&mut self.end) {
+            Err(Error::Command(SendError::Full(()))) => {
                 self.flush_unless_blocked()?;
-                command(&mut self.end.connection)?;
+                command(&mut self.end)?
             }
-            Err(error @ SendError::Closing(())) => {
+            Err(error @ Error::Command(SendError::Closing(()))) => {
                 self.flush_unless_blocked()?;
-                return Err(error.into());
+                return Err(error);
             }
             result => result?,
+        };
+        match flushes {
+            true => self.flush_unless_blocked(),
+            false => Ok(()),
         }
-        self.flush_unless_blocked()
     }
 
     fn flush_unless_blocked(&mut self) -> Result<(), Error> {

@@ -40,7 +40,7 @@ pub(super) async fn flush(to: &mut impl Sender) -> Result<(), Error> {
 }
 
 /// Whether a command was taken, or is to be given again when there is room.
-fn taken(result: Result<(), SendError>) -> Result<bool, Error> {
+pub(super) fn taken(result: Result<(), SendError>) -> Result<bool, Error> {
     match result {
         Ok(()) => Ok(true),
         Err(SendError::Full(())) => Ok(false),
@@ -145,8 +145,40 @@ macro_rules! methods {
         /// The message comes back if it cannot be queued; or the stream's, when nothing more can be
         /// sent.
         pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-            commands::feed(self, message.into()).await?;
-            commands::flush(self).await
+            let mut message = Some(message.into());
+            poll_fn(|cx| {
+                self.with_end(|end| {
+                    ready!(end.poll_feed(cx, &mut message))?;
+                    end.poll_flush(cx)
+                })
+            })
+            .await
+        }
+
+        /// Sends a text message that is lent: [`send`](Self::send) without a copy of what the stream
+        /// takes at once.
+        ///
+        /// # Cancel safety
+        /// As for [`send`](Self::send); a message of which a part has left is queued to its end.
+        ///
+        /// # Errors
+        /// The stream's; or the message cannot be sent, since the connection is closing, say.
+        pub async fn send_text(&mut self, text: &str) -> Result<(), Error> {
+            let mut message = Some(Data::Text(text));
+            poll_fn(|cx| self.with_end(|end| end.poll_send_lent(cx, &mut message))).await
+        }
+
+        /// Sends a binary message that is lent: [`send`](Self::send) without a copy of what the
+        /// stream takes at once.
+        ///
+        /// # Cancel safety
+        /// As for [`send_text`](Self::send_text).
+        ///
+        /// # Errors
+        /// As for [`send_text`](Self::send_text).
+        pub async fn send_binary(&mut self, data: &[u8]) -> Result<(), Error> {
+            let mut message = Some(Data::Binary(data));
+            poll_fn(|cx| self.with_end(|end| end.poll_send_lent(cx, &mut message))).await
         }
 
         /// Queues a message, to leave with the next flush or receive, many in one write. Waits for

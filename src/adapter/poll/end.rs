@@ -3,6 +3,7 @@
 //! All state is the engine's, so that whatever polls may stop at any point and poll again later.
 
 use alloc::sync::Arc;
+use core::mem;
 use core::task::{Context, Poll, Waker, ready};
 use std::io::{self, ErrorKind};
 
@@ -10,6 +11,7 @@ use bytes::Buf;
 
 use super::super::READ_SIZE;
 use super::super::error::{Error, ended};
+use super::commands::taken;
 use super::io::Io;
 use super::spare;
 use super::transport::Transport;
@@ -18,7 +20,7 @@ use crate::buffer::ReceiveBuffer;
 use crate::close::CloseOutcome;
 use crate::connection::{Connection, State, Whole};
 use crate::error::SendError;
-use crate::message::Message;
+use crate::message::{Data, Message};
 #[cfg(feature = "deflate")]
 use {crate::time::Timestamp, core::time::Duration};
 
@@ -166,13 +168,18 @@ impl<T: Transport> End<T> {
 
     /// Waits until all that is queued has been written and flushed.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.wakers.register(Role::Send, cx);
+        let mut is_registered = false;
         loop {
             self.handle_timeout();
             if let Poll::Ready(result) = self.poll_transmit(Role::Send) {
                 return Poll::Ready(Ok(result?));
             }
-            if !self.poll_deadline() {
+            // Mostly there is nothing to wait for, and no need to register; if there is, what could
+            // have been missed meanwhile is looked at again.
+            if !is_registered {
+                self.wakers.register(Role::Send, cx);
+                is_registered = true;
+            } else if !self.poll_deadline() {
                 return Poll::Pending;
             }
         }
@@ -211,31 +218,77 @@ impl<T: Transport> End<T> {
         cx: &mut Context<'_>,
         message: &mut Option<Message>,
     ) -> Poll<Result<(), Error>> {
-        self.poll_command(cx, |connection| match message.take() {
-            None => Ok(true),
-            Some(taken) => match connection.send(taken) {
-                Ok(()) => Ok(true),
-                Err(SendError::Full(back)) => {
-                    *message = Some(back);
-                    Ok(false)
-                }
-                Err(error) => Err(error.into()),
-            },
+        let result = self.poll_command(cx, |connection| taken(connection.send_from(message)));
+        result.map_err(|error| match (error, message.take()) {
+            (Error::Command(error), Some(message)) => error.map(|()| message).into(),
+            (error, _) => error,
         })
+    }
+
+    /// Waits until a message that is lent has been taken, and all has been written and flushed.
+    pub(super) fn poll_send_lent(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Data<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        while let Some(lent) = *message {
+            self.handle_timeout();
+            match self.start_message(lent) {
+                Ok(flushed) => {
+                    *message = None;
+                    if let Poll::Ready(result) = flushed {
+                        return Poll::Ready(Ok(result?));
+                    }
+                }
+                Err(SendError::Full(())) => {
+                    let len = lent.as_bytes().len();
+                    ready!(self.poll_command(cx, |connection| taken(connection.may_queue(len))))?;
+                }
+                Err(error) => {
+                    // The answer to the peer's Close frame may wait.
+                    let _ = self.poll_transmit(Role::Send);
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        }
+        self.poll_flush(cx)
+    }
+
+    /// Writes what is queued and a message, from where it is; what the stream does not take is queued.
+    fn start_message(&mut self, message: Data<'_>) -> Result<Poll<io::Result<()>>, SendError> {
+        let mut transmit = self.connection.transmit_message(message)?;
+        let result = match self.broken {
+            Some(kind) => Poll::Ready(Err(kind.into())),
+            None => {
+                let mut cx = Context::from_waker(&self.waker);
+                self.io.poll_write_all(&mut cx, &mut transmit)
+            }
+        };
+        drop(transmit);
+        Ok(self.on_transmitted(Role::Send, result))
     }
 
     /// Writes what is queued, as much as the stream takes.
     fn poll_transmit(&mut self, role: Role) -> Poll<io::Result<()>> {
-        let mut cx = Context::from_waker(&self.waker);
-        let (queued, was_dirty) = (self.connection.queued(), self.io.is_dirty);
-        let mut result = match self.broken {
+        let result = match self.broken {
             Some(kind) => Poll::Ready(Err(kind.into())),
-            None => self
-                .io
-                .poll_write_all(&mut cx, &mut self.connection.transmit()),
+            None => {
+                let mut cx = Context::from_waker(&self.waker);
+                let mut transmit = self.connection.transmit();
+                self.io.poll_write_all(&mut cx, &mut transmit)
+            }
         };
+        self.on_transmitted(role, result)
+    }
+
+    fn on_transmitted(
+        &mut self,
+        role: Role,
+        mut result: Poll<io::Result<()>>,
+    ) -> Poll<io::Result<()>> {
         if let Poll::Ready(Err(error)) = &result {
             self.broken.get_or_insert(error.kind());
+            self.io.has_moved |= self.connection.queued() > 0;
             // A pong that waited for another to leave comes behind it.
             while self.connection.queued() > 0 {
                 self.connection.transmit().advance(usize::MAX);
@@ -245,7 +298,7 @@ impl<T: Transport> End<T> {
         }
         // Whom the other role's writes concern: one that waits for room, for the flush, or to shut
         // down.
-        if self.connection.queued() < queued || was_dirty && !self.io.is_dirty {
+        if mem::take(&mut self.io.has_moved) {
             self.on_moved();
             // A pong may have come that nobody reads while this goes on.
             if !self.is_receiving {

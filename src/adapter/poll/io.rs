@@ -22,6 +22,8 @@ pub(super) struct Io<T: Transport> {
     sleep: Option<(Timestamp, Pin<Box<T::Sleep>>)>,
     /// Bytes were written since the last flush.
     pub(super) is_dirty: bool,
+    /// Bytes were written or flushed since somebody looked.
+    pub(super) has_moved: bool,
 }
 
 impl<T: Transport> Io<T> {
@@ -31,6 +33,7 @@ impl<T: Transport> Io<T> {
             transport,
             sleep: None,
             is_dirty: false,
+            has_moved: false,
         }
     }
 
@@ -69,10 +72,16 @@ impl<T: Transport> Io<T> {
         from: &mut impl Buf,
     ) -> Poll<io::Result<()>> {
         while from.has_remaining() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = from.chunks_vectored(&mut slices);
-            let slices = slices.get(..count).unwrap_or_default();
-            match ready!(self.transport.poll_write(cx, slices))? {
+            let chunk = from.chunk();
+            let written = if chunk.len() == from.remaining() {
+                self.transport.poll_write(cx, &[IoSlice::new(chunk)])
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = from.chunks_vectored(&mut slices);
+                let slices = slices.get(..count).unwrap_or_default();
+                self.transport.poll_write(cx, slices)
+            };
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 n if n > from.remaining() => {
                     return Poll::Ready(Err(ErrorKind::InvalidData.into()));
@@ -80,10 +89,12 @@ impl<T: Transport> Io<T> {
                 n => from.advance(n),
             }
             self.is_dirty = true;
+            self.has_moved = true;
         }
         if self.is_dirty {
             ready!(self.transport.poll_flush(cx))?;
             self.is_dirty = false;
+            self.has_moved = true;
         }
         Poll::Ready(Ok(()))
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
+use core::task::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::error::Error;
@@ -14,7 +15,7 @@ use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
 use crate::connection::Connection;
-use crate::message::{Chunk, Event, Message};
+use crate::message::{Chunk, Data, Event, Message};
 
 /// The half of a WebSocket that receives.
 ///

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::future::poll_fn;
+use core::task::ready;
 
 use super::super::error::Error;
 use super::commands::{self, Sender};
@@ -12,7 +13,7 @@ use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
 use crate::connection::Connection;
-use crate::message::{Chunk, Event, Message};
+use crate::message::{Chunk, Data, Event, Message};
 
 /// A WebSocket connection over an async stream: sends and receives messages.
 ///

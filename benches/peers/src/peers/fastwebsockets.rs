@@ -69,7 +69,7 @@ where
 {
     let (mut websocket, mut payloads, batch) =
         (websocket(case, io), Cycle::new(case), case.batch());
-    Contender::new(NAME, Path::Owned, move |n, _| {
+    Contender::new(NAME, Path::Lent, move |n, _| {
         now(async {
             for i in 1..=n {
                 // A client masks a copy.

@@ -52,9 +52,9 @@ pub fn all() -> Vec<Box<dyn Peer>> {
 /// What sets a row apart from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Path {
-    /// Messages belong to the application.
+    /// Messages belong to the application, which gives them away to send them.
     Owned,
-    /// Messages are lent by the library.
+    /// Messages are lent by the library, or to it.
     Lent,
     /// Ours, without I/O; also lent.
     Sync,

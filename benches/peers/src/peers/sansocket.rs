@@ -1,11 +1,13 @@
 //! Ours: the engine alone, the tokio adapter's lent events, and its owned messages.
 
-use std::io::{Read, Write};
+use std::io::{IoSlice, Read, Write};
 
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use sansocket::tokio::WebSocket;
-use sansocket::{Config, Connection, DeflateConfig, Event, Message, OsMaskKeys, ReceiveBuffer};
+use sansocket::{
+    Config, Connection, Data, DeflateConfig, Event, Message, OsMaskKeys, ReceiveBuffer,
+};
 use tokio::net::TcpStream;
 
 use super::{Contender, Cycle, Path, Peer, now};
@@ -15,8 +17,8 @@ use crate::memory::Memory;
 /// What is read at a time, when nothing is known of what comes.
 const USUAL_READ: usize = 16 * 1024;
 
-/// From this size on, the engine sends an owned message from where it is.
-const LARGE: usize = 8 * 1024;
+/// From this size on, messages that leave at once are lent to the stream, not copied.
+const LARGE: usize = 1024;
 
 pub struct Sansocket;
 
@@ -126,11 +128,23 @@ impl Sync {
 
     #[inline]
     fn write(&mut self) {
-        let mut transmit = self.connection.transmit();
-        while transmit.has_remaining() {
-            let n = self.io.write(transmit.chunk()).unwrap();
-            transmit.advance(n);
-        }
+        write_all(&mut self.io, self.connection.transmit());
+    }
+}
+
+/// Vectored where there is more than one slice.
+#[inline(always)]
+fn write_all(io: &mut Memory, mut from: impl Buf) {
+    while from.has_remaining() {
+        let chunk = from.chunk();
+        let n = if chunk.len() == from.remaining() {
+            io.write(chunk).unwrap()
+        } else {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let count = from.chunks_vectored(&mut slices);
+            io.write_vectored(&slices[..count]).unwrap()
+        };
+        from.advance(n);
     }
 }
 
@@ -139,7 +153,7 @@ fn payload<'a>(event: &'a Event<'_>) -> &'a [u8] {
     match event {
         Event::Text(text) => text.as_bytes(),
         Event::Binary(data) => data,
-        other => panic!("{other:?}"),
+        _ => panic!("no message"),
     }
 }
 
@@ -203,6 +217,14 @@ fn stream_receive(case: &Case, io: &Memory) -> Contender {
 }
 
 #[inline]
+fn data(is_text: bool, payload: &[u8]) -> Data<'_> {
+    match is_text {
+        true => Data::Text(str::from_utf8(payload).unwrap()),
+        false => Data::Binary(payload),
+    }
+}
+
+#[inline]
 fn send(connection: &mut Connection, is_text: bool, payload: &[u8]) {
     match is_text {
         true => connection.send_text(str::from_utf8(payload).unwrap()),
@@ -211,20 +233,23 @@ fn send(connection: &mut Connection, is_text: bool, payload: &[u8]) {
     .unwrap();
 }
 
-/// Large messages are given away, smaller ones copied.
+/// Small messages are copied, large ones are lent to the stream.
 fn sync_send(case: &Case, io: &Memory) -> Contender {
     let (mut sync, mut payloads) = (Sync::new(case, io), Cycle::new(case));
-    let (is_text, batch, is_large) = (case.is_text(), case.batch(), case.size >= LARGE);
+    let (is_text, batch) = (case.is_text(), case.batch());
+    let is_lent = batch == 1 && case.size >= LARGE;
     Contender::new(SYNC, Path::Sync, move |n, _| {
         for i in 1..=n {
             let payload = payloads.next();
-            if is_large && !is_text {
-                sync.connection
-                    .send(Message::Binary(payload.clone()))
-                    .unwrap();
-            } else {
-                send(&mut sync.connection, is_text, payload);
+            if is_lent {
+                let message = data(is_text, payload);
+                write_all(
+                    &mut sync.io,
+                    sync.connection.transmit_message(message).unwrap(),
+                );
+                continue;
             }
+            send(&mut sync.connection, is_text, payload);
             if i % batch == 0 || i == n {
                 sync.write();
             }
@@ -238,9 +263,17 @@ fn lent_send(case: &Case, io: &Memory) -> Contender {
     Contender::new(LENT, Path::Lent, move |n, _| {
         now(async {
             for i in 1..=n {
-                send(websocket.connection_mut(), is_text, payloads.next());
-                if i % batch == 0 || i == n {
-                    websocket.flush().await.unwrap();
+                let payload = payloads.next();
+                if batch > 1 {
+                    send(websocket.connection_mut(), is_text, payload);
+                    if i % batch == 0 || i == n {
+                        websocket.flush().await.unwrap();
+                    }
+                } else if is_text {
+                    let text = str::from_utf8(payload).unwrap();
+                    websocket.send_text(text).await.unwrap();
+                } else {
+                    websocket.send_binary(payload).await.unwrap();
                 }
             }
         });
@@ -264,8 +297,9 @@ fn owned_send(case: &Case, io: &Memory) -> Contender {
     })
 }
 
-/// Answers leave when all that was read has been answered.
+/// Answers to small messages leave when all that was read has been answered, large ones at once.
 fn sync_echo(case: &Case, io: &Memory) -> Contender {
+    let batch = case.batch();
     let mut sync = Sync::new(case, io);
     Contender::new(SYNC, Path::Sync, move |n, seen| {
         let mut left = n;
@@ -273,7 +307,13 @@ fn sync_echo(case: &Case, io: &Memory) -> Contender {
             match sync.connection.receive(&mut sync.rx).unwrap() {
                 Some(event) => {
                     seen.message(payload(&event));
-                    sync.connection.send_binary(payload(&event)).unwrap();
+                    if batch == 1 {
+                        let message = Data::Binary(payload(&event));
+                        let transmit = sync.connection.transmit_message(message).unwrap();
+                        write_all(&mut sync.io, transmit);
+                    } else {
+                        sync.connection.send_binary(payload(&event)).unwrap();
+                    }
                     left -= 1;
                 }
                 None => {

@@ -81,7 +81,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (mut payloads, batch) = (Cycle::new(case), case.batch());
-    Contender::new(NAME, Path::Owned, move |n, _| {
+    Contender::new(NAME, Path::Lent, move |n, _| {
         now(async {
             for i in 1..=n {
                 websocket.send(&payloads.next()[..]).await.unwrap();
