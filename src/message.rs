@@ -206,6 +206,7 @@ impl Event<'_> {
     /// The message as one's own, if this is a whole data message.
     ///
     /// A small one is copied; a large one, or one that came in parts, is handed over as it is.
+    #[inline]
     pub fn into_message(self) -> Option<Message> {
         match self {
             Self::Text(text) => Some(Message::Text(text.into_string())),

@@ -52,12 +52,7 @@ impl Connection {
             return self.lend_whole(whole, rx).map(Some);
         }
         if !matches!(self.incoming.ready, Ready::Nothing) || self.ready_in_steps(rx)? {
-            let ready = core::mem::take(&mut self.incoming.ready);
-            return match ready {
-                Ready::Nothing => Ok(None),
-                Ready::Whole(whole) => self.lend_whole(whole, rx).map(Some),
-                other => self.lend_other(other, rx).map(Some),
-            };
+            return self.lend(rx);
         }
         Ok(None)
     }
@@ -85,14 +80,18 @@ impl Connection {
     }
 
     /// Lends what is ready, if anything is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend<'a>(
         &mut self,
         rx: &'a mut ReceiveBuffer,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
+        // Field by field: to load at once what was stored in parts waits for the stores.
+        if let Ready::Whole(whole) = self.incoming.ready {
+            self.incoming.ready = Ready::Nothing;
+            return self.lend_whole(whole, rx).map(Some);
+        }
         match core::mem::take(&mut self.incoming.ready) {
             Ready::Nothing => Ok(None),
-            Ready::Whole(whole) => self.lend_whole(whole, rx).map(Some),
             other => self.lend_other(other, rx).map(Some),
         }
     }

@@ -28,20 +28,23 @@ fn poll_next<T: Transport>(
         return Poll::Ready(None);
     }
     loop {
-        let lent = if let Some(whole) = end.whole(rx) {
-            end.connection.lend_whole(whole, rx).map(Some)
+        let message = if let Some(whole) = end.whole(rx) {
+            let lent = end.connection.lend_whole(whole, rx);
+            lent.ok().and_then(Event::into_message)
         } else {
             match ready!(end.poll_ready(cx, rx)) {
-                Ok(true) => end.connection.lend(rx),
+                Ok(true) => {}
                 Ok(false) => return Poll::Ready(None),
                 Err(error) => {
                     *has_failed = true;
                     return Poll::Ready(Some(Err(error)));
                 }
             }
+            let lent = end.connection.lend(rx);
+            lent.ok().flatten().and_then(Event::into_message)
         };
         // An error comes again when asked whether it is ready, once the stream has been ended.
-        if let Some(message) = lent.ok().flatten().and_then(Event::into_message) {
+        if let Some(message) = message {
             return Poll::Ready(Some(Ok(message)));
         }
     }

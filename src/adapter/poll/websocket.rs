@@ -100,20 +100,22 @@ impl<T: Transport> WebSocket<T> {
         &mut self,
     ) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
         let Self { end, rx, .. } = self;
-        let lent = if let Some(whole) = end.whole(rx) {
-            end.connection.lend_whole(whole, rx).map(Some)
-        } else if poll_fn(|cx| end.poll_ready(cx, rx)).await? {
-            end.connection.lend(rx)
-        } else {
-            Ok(None)
-        };
-        match lent {
-            Ok(event) => Ok(event.map(|event| (event, &mut end.connection))),
-            Err(error) => {
-                poll_fn(|cx| end.poll_finish(cx)).await;
-                Err(error.into())
+        // Each way out is one of its own, so that no event is copied through memory.
+        let error = if let Some(whole) = end.whole(rx) {
+            match end.connection.lend_whole(whole, rx) {
+                Ok(event) => return Ok(Some((event, &mut end.connection))),
+                Err(error) => error,
             }
-        }
+        } else if poll_fn(|cx| end.poll_ready(cx, rx)).await? {
+            match end.connection.lend(rx) {
+                Ok(event) => return Ok(event.map(|event| (event, &mut end.connection))),
+                Err(error) => error,
+            }
+        } else {
+            return Ok(None);
+        };
+        poll_fn(|cx| end.poll_finish(cx)).await;
+        Err(error.into())
     }
 
     commands::methods!();
