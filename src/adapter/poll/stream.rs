@@ -27,27 +27,34 @@ fn poll_next<T: Transport>(
     if *has_failed {
         return Poll::Ready(None);
     }
+    // An error comes again when asked whether it is ready, once the stream has been ended.
     loop {
-        let message = if let Some(whole) = end.whole(rx) {
-            let lent = end.connection.lend_whole(whole, rx);
-            lent.ok().and_then(Event::into_message)
-        } else {
-            match ready!(end.poll_ready(cx, rx)) {
-                Ok(true) => {}
-                Ok(false) => return Poll::Ready(None),
-                Err(error) => {
-                    *has_failed = true;
-                    return Poll::Ready(Some(Err(error)));
-                }
+        if let Some(whole) = end.whole(rx) {
+            match end.connection.lend_whole(whole, rx) {
+                Ok(Event::Text(text)) => return item(Message::Text(text.into_string())),
+                Ok(Event::Binary(data)) => return item(Message::Binary(data.into_bytes())),
+                _ => continue,
             }
-            let lent = end.connection.lend(rx);
-            lent.ok().flatten().and_then(Event::into_message)
-        };
-        // An error comes again when asked whether it is ready, once the stream has been ended.
-        if let Some(message) = message {
-            return Poll::Ready(Some(Ok(message)));
+        }
+        match ready!(end.poll_ready(cx, rx)) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Ready(None),
+            Err(error) => {
+                *has_failed = true;
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+        match end.connection.lend(rx) {
+            Ok(Some(Event::Text(text))) => return item(Message::Text(text.into_string())),
+            Ok(Some(Event::Binary(data))) => return item(Message::Binary(data.into_bytes())),
+            _ => {}
         }
     }
+}
+
+#[inline(always)]
+fn item(message: Message) -> Poll<Option<Result<Message, Error>>> {
+    Poll::Ready(Some(Ok(message)))
 }
 
 impl<T: Transport + Unpin> Stream for WebSocket<T> {
