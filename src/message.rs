@@ -258,6 +258,7 @@ impl<'a> Text<'a> {
     }
 
     /// The text as one's own: copied if it came in one read, taken without a copy otherwise.
+    #[inline]
     pub fn into_string(self) -> String {
         match self.0 {
             Lent::InPlace(text) => text.into(),
@@ -296,6 +297,7 @@ impl<'a> Payload<'a> {
     /// and fills at least half of the buffer; copied otherwise.
     ///
     /// What is dropped before more is read gives its allocation back to the buffer.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             Lent::InPlace(InPlace::Small(data)) => Bytes::copy_from_slice(data),

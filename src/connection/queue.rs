@@ -8,8 +8,11 @@ use bytes::{Buf, Bytes};
 use super::masking::extend_masked;
 use crate::frame::{Header, MAX_HEADER_SIZE};
 
-/// A drained queue keeps no more than this, in bytes, unless it was full of more.
-const KEEP: usize = 64 * 1024;
+/// How much of a lent payload is masked at a time, in bytes: a multiple of the key's size.
+pub(super) const MASK_BLOCK: usize = 64 * 1024;
+
+/// A drained queue keeps no more than this, in bytes: a header and a block.
+const KEEP: usize = MASK_BLOCK + MAX_HEADER_SIZE;
 
 /// Frames in the order of their transmission. Small ones are coalesced in `tail`; the payloads in
 /// `large` stand between bytes of it, where they are, so that they are never copied.
@@ -246,14 +249,12 @@ impl Queue {
         }
     }
 
-    /// All has left. A queue that was full of large messages is likely to be so again.
+    /// All has left.
     #[inline]
     fn on_drained(&mut self) {
-        let capacity = self.tail.capacity();
-        let is_burst_over = capacity > KEEP && self.tail.len() < capacity / 2;
         self.sent = 0;
         self.tail.clear();
-        if is_burst_over {
+        if self.tail.capacity() > KEEP {
             self.tail.shrink_to(KEEP);
         }
     }

@@ -51,10 +51,10 @@ impl Connection {
         if let Some(whole) = self.whole(rx) {
             return self.lend_whole(whole, rx).map(Some);
         }
-        if !matches!(self.incoming.ready, Ready::Nothing) || self.ready_in_steps(rx)? {
-            return self.lend(rx);
+        if matches!(self.incoming.ready, Ready::Nothing) && !self.ready_in_steps(rx)? {
+            return Ok(None);
         }
-        Ok(None)
+        self.lend(rx)
     }
 
     /// The short path: a whole message, for [`lend_whole`](Self::lend_whole), and nothing else to do.
@@ -79,7 +79,8 @@ impl Connection {
         Ok(true)
     }
 
-    /// Lends what is ready, if anything is.
+    /// Lends what is ready, if anything is. Inlined with all below it, so that an event is built where it
+    /// is used: copied through memory, it costs more than the rest of the short path.
     #[inline(always)]
     pub(crate) fn lend<'a>(
         &mut self,

@@ -5,10 +5,7 @@ use std::io::IoSlice;
 
 use bytes::Buf;
 
-use super::queue::Queue;
-
-/// How much of a lent payload is masked at a time, in bytes: a multiple of the key's size.
-const MASK_BLOCK: usize = 64 * 1024;
+use super::queue::{MASK_BLOCK, Queue};
 
 /// The bytes to write to the transport: a [`Buf`] that gives them in order, in one or several
 /// slices.

@@ -10,7 +10,7 @@ mod results;
 mod rounds;
 mod tcp;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 
 fn main() -> io::Result<()> {
@@ -31,44 +31,7 @@ fn main() -> io::Result<()> {
         ["alone", case, name, messages] => {
             rounds::alone(case, name, messages.parse().map_err(io::Error::other)?)
         }
-        ["report", from] => {
-            print!("{}", report(from)?);
-            Ok(())
-        }
-        _ => panic!("usage: peers [--quick] memory|tcp|idle FILE FILTER | report DIRECTORY"),
+        ["report", from, to] => report::write(&results::Results::load(from)?, to),
+        _ => panic!("usage: peers [--quick] memory|tcp|idle FILE FILTER | report RESULTS ROOT"),
     }
-}
-
-/// The page, from the files of a directory.
-fn report(from: &str) -> io::Result<String> {
-    let memory = latest(
-        &format!("{from}/memory"),
-        results::Memory::from_line,
-        |row| (row.case.clone(), row.name.clone()),
-    )?;
-    let tcp = latest(&format!("{from}/tcp"), results::Tcp::from_line, |row| {
-        (row.scenario.clone(), row.name.clone())
-    })?;
-    let idle = latest(&format!("{from}/idle"), results::Idle::from_line, |row| {
-        row.name.clone()
-    })?;
-    report::page(&memory, &tcp, &idle).map_err(io::Error::other)
-}
-
-/// The rows of a file; one that was measured again takes the place of the old one.
-fn latest<T, K: PartialEq>(
-    file: &str,
-    from_line: impl Fn(&str) -> Option<T>,
-    key: impl Fn(&T) -> K,
-) -> io::Result<Vec<T>> {
-    let mut rows: Vec<T> = Vec::new();
-    let text = match fs::read_to_string(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        text => text?,
-    };
-    for row in text.lines().filter_map(from_line) {
-        rows.retain(|old| key(old) != key(&row));
-        rows.push(row);
-    }
-    Ok(rows)
 }

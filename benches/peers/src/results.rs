@@ -1,6 +1,85 @@
 //! What was measured, as lines of a file, so that parts can be measured again.
 
+use std::fs;
+use std::io;
+
 use crate::peers::Path;
+
+/// All that was measured.
+#[derive(Debug)]
+pub struct Results {
+    pub about: About,
+    pub memory: Vec<Memory>,
+    pub tcp: Vec<Tcp>,
+    pub idle: Vec<Idle>,
+}
+
+impl Results {
+    /// From the files of a directory.
+    pub fn load(from: &str) -> io::Result<Self> {
+        let file = |name| format!("{from}/{name}");
+        Ok(Self {
+            about: About::load(&file("machine"), &file("runs"))?,
+            memory: latest(&file("memory"), Memory::from_line, |row| {
+                (row.case.clone(), row.name.clone())
+            })?,
+            tcp: latest(&file("tcp"), Tcp::from_line, |row| {
+                (row.scenario.clone(), row.name.clone())
+            })?,
+            idle: latest(&file("idle"), Idle::from_line, |row| row.name.clone())?,
+        })
+    }
+}
+
+/// The rows of a file; one that was measured again takes the place of the old one.
+fn latest<T, K: PartialEq>(
+    file: &str,
+    from_line: impl Fn(&str) -> Option<T>,
+    key: impl Fn(&T) -> K,
+) -> io::Result<Vec<T>> {
+    let mut rows: Vec<T> = Vec::new();
+    let text = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    for row in text.lines().filter_map(from_line) {
+        match rows.iter_mut().find(|old| key(old) == key(&row)) {
+            Some(old) => *old = row,
+            None => rows.push(row),
+        }
+    }
+    Ok(rows)
+}
+
+/// Where it was measured, and of what versions: `run` writes it down when it measures.
+#[derive(Debug)]
+pub struct About {
+    /// The class of the machine, its system and its compiler, in a line.
+    pub machine: String,
+    /// Names and versions.
+    pub versions: Vec<(String, String)>,
+    /// The commands that measured, and the load of the machine before each.
+    pub runs: Vec<(String, String)>,
+}
+
+impl About {
+    fn load(machine: &str, runs: &str) -> io::Result<Self> {
+        let pairs = |file| -> io::Result<Vec<(String, String)>> {
+            let text = fs::read_to_string(file)
+                .map_err(|error| io::Error::other(format!("{file}: {error}; measure first")))?;
+            let pairs = text.lines().filter_map(|line| line.split_once('\t'));
+            Ok(pairs.map(|(a, b)| (a.into(), b.into())).collect())
+        };
+        let mut versions = pairs(machine)?;
+        let at = versions.iter().position(|(name, _)| name == "machine");
+        let at = at.ok_or_else(|| io::Error::other("no machine is named"))?;
+        Ok(Self {
+            machine: versions.remove(at).1,
+            versions,
+            runs: pairs(runs)?,
+        })
+    }
+}
 
 /// Median and quartiles.
 #[derive(Debug, Clone, Copy)]

@@ -65,7 +65,7 @@ impl<T: Transport> End<T> {
     }
 
     /// The short path: a whole message that has come, when nothing is to be done before it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whole(&mut self, rx: &ReceiveBuffer) -> Option<Whole> {
         if self.connection.has_pong() {
             return None;
@@ -74,6 +74,7 @@ impl<T: Transport> End<T> {
     }
 
     /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
+    #[cold]
     pub(super) fn poll_ready(
         &mut self,
         cx: &mut Context<'_>,

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::super::error::Error;
 use super::commands::{self, Sender};
 use super::end::End;
+use super::stream::poll_message;
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
@@ -63,12 +64,7 @@ impl<T: Transport> ReceiveHalf<T> {
     /// # Errors
     /// The stream's, the peer's violation, or an end without a closing handshake.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.recv_event().await? {
-            if let Some(message) = event.into_message() {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
+        poll_fn(|cx| poll_message(&mut self.shared.lock(), &mut self.rx, cx)).await
     }
 
     /// Waits for the next event, lent from the buffer: [`WebSocket::recv_event`].

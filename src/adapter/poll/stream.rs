@@ -17,7 +17,8 @@ use crate::close::CloseCode;
 use crate::connection::State;
 use crate::message::{Event, Message};
 
-/// The next message; `has_failed` remembers that the last item was an error.
+/// The next item of a stream; `has_failed` remembers that the last one was an error.
+#[inline(always)]
 fn poll_next<T: Transport>(
     end: &mut End<T>,
     rx: &mut ReceiveBuffer,
@@ -27,39 +28,50 @@ fn poll_next<T: Transport>(
     if *has_failed {
         return Poll::Ready(None);
     }
-    // An error comes again when asked whether it is ready, once the stream has been ended.
+    let message = ready!(poll_message(end, rx, cx));
+    *has_failed = message.is_err();
+    Poll::Ready(message.transpose())
+}
+
+/// The next message.
+#[inline(always)]
+pub(super) fn poll_message<T: Transport>(
+    end: &mut End<T>,
+    rx: &mut ReceiveBuffer,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<Message>, Error>> {
+    // Each message is made where it is returned, so that none is copied through memory. An error comes
+    // again when asked whether it is ready, once the stream has been ended.
     loop {
         if let Some(whole) = end.whole(rx) {
             match end.connection.lend_whole(whole, rx) {
-                Ok(Event::Text(text)) => return item(Message::Text(text.into_string())),
-                Ok(Event::Binary(data)) => return item(Message::Binary(data.into_bytes())),
+                Ok(Event::Text(text)) => return given(Message::Text(text.into_string())),
+                Ok(Event::Binary(data)) => return given(Message::Binary(data.into_bytes())),
                 _ => continue,
             }
         }
         match ready!(end.poll_ready(cx, rx)) {
             Ok(true) => {}
-            Ok(false) => return Poll::Ready(None),
-            Err(error) => {
-                *has_failed = true;
-                return Poll::Ready(Some(Err(error)));
-            }
+            Ok(false) => return Poll::Ready(Ok(None)),
+            Err(error) => return Poll::Ready(Err(error)),
         }
         match end.connection.lend(rx) {
-            Ok(Some(Event::Text(text))) => return item(Message::Text(text.into_string())),
-            Ok(Some(Event::Binary(data))) => return item(Message::Binary(data.into_bytes())),
+            Ok(Some(Event::Text(text))) => return given(Message::Text(text.into_string())),
+            Ok(Some(Event::Binary(data))) => return given(Message::Binary(data.into_bytes())),
             _ => {}
         }
     }
 }
 
 #[inline(always)]
-fn item(message: Message) -> Poll<Option<Result<Message, Error>>> {
-    Poll::Ready(Some(Ok(message)))
+fn given(message: Message) -> Poll<Result<Option<Message>, Error>> {
+    Poll::Ready(Ok(Some(message)))
 }
 
 impl<T: Transport + Unpin> Stream for WebSocket<T> {
     type Item = Result<Message, Error>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self {
             end,
@@ -73,6 +85,7 @@ impl<T: Transport + Unpin> Stream for WebSocket<T> {
 impl<T: Transport + Unpin> Stream for ReceiveHalf<T> {
     type Item = Result<Message, Error>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self {
             shared,

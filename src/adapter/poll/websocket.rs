@@ -1,14 +1,16 @@
 //! A WebSocket on an async stream.
 
 use core::fmt;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
 use core::task::ready;
 
 use super::super::error::Error;
 use super::commands::{self, Sender};
 use super::end::End;
 use super::io::Io;
+use super::recv::{RecvEvent, RecvWithConnection};
 use super::split::{self, ReceiveHalf, SendHalf};
+use super::stream::poll_message;
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
@@ -64,12 +66,7 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     /// The stream's, the peer's violation, or an end without a closing handshake.
     pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.recv_event().await? {
-            if let Some(message) = event.into_message() {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
+        poll_fn(|cx| poll_message(&mut self.end, &mut self.rx, cx)).await
     }
 
     /// Waits for the next event, lent from the buffer: the fast path. With
@@ -80,9 +77,9 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// # Errors
     /// As for [`recv`](Self::recv).
-    pub async fn recv_event(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let event = self.recv_with_connection().await?;
-        Ok(event.map(|(event, _)| event))
+    #[inline]
+    pub fn recv_event(&mut self) -> impl Future<Output = Result<Option<Event<'_>>, Error>> {
+        RecvEvent(RecvWithConnection::new(&mut self.end, &mut self.rx))
     }
 
     /// Waits for the next event, and lends the connection with it: to answer without owning the
@@ -96,26 +93,11 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// # Errors
     /// As for [`recv`](Self::recv).
-    pub async fn recv_with_connection(
+    #[inline]
+    pub fn recv_with_connection(
         &mut self,
-    ) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
-        let Self { end, rx, .. } = self;
-        // Each way out is one of its own, so that no event is copied through memory.
-        let error = if let Some(whole) = end.whole(rx) {
-            match end.connection.lend_whole(whole, rx) {
-                Ok(event) => return Ok(Some((event, &mut end.connection))),
-                Err(error) => error,
-            }
-        } else if poll_fn(|cx| end.poll_ready(cx, rx)).await? {
-            match end.connection.lend(rx) {
-                Ok(event) => return Ok(event.map(|event| (event, &mut end.connection))),
-                Err(error) => error,
-            }
-        } else {
-            return Ok(None);
-        };
-        poll_fn(|cx| end.poll_finish(cx)).await;
-        Err(error.into())
+    ) -> impl Future<Output = Result<Option<(Event<'_>, &mut Connection)>, Error>> {
+        RecvWithConnection::new(&mut self.end, &mut self.rx)
     }
 
     commands::methods!();
