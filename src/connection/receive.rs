@@ -69,6 +69,7 @@ impl Connection {
     }
 
     /// Whether [`lend`](Self::lend) has something to give. Asking twice changes nothing.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn ready(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
         if let Some(whole) = self.whole(rx) {
