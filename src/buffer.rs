@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// Bytes received and not yet consumed, and the message being put together from them.
 ///
@@ -36,7 +36,10 @@ use bytes::{Buf, Bytes};
 #[derive(Default)]
 pub struct ReceiveBuffer {
     /// Its length is what was ever initialised: filling never zeroes twice.
-    store: Vec<u8>,
+    store: BytesMut,
+    /// The store, after a message was handed over with its allocation; then `store` is empty. The
+    /// unread bytes stay there until they are asked for: the message may have been dropped by then.
+    handed: Bytes,
     start: usize,
     end: usize,
     pub(crate) assembly: Assembly,
@@ -66,16 +69,11 @@ pub(crate) struct Inflated {
 
 #[cfg(feature = "deflate")]
 impl Inflated {
-    /// The most that is inflated at a time, in bytes.
+    /// How much is inflated at a time, in bytes; enough for a small message.
     const STEP: usize = 8 * 1024;
-
-    const fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            filled: 0,
-            done: 0,
-        }
-    }
+    /// The same, of a message that has filled it once: each step costs the library a copy of its
+    /// window, and keeps it from the fast way over what comes out.
+    const LARGE_STEP: usize = 64 * 1024;
 
     fn clear(&mut self) {
         self.filled = 0;
@@ -88,7 +86,11 @@ impl Inflated {
 
     /// Room to inflate into, behind what waits.
     pub(crate) fn spare(&mut self) -> &mut [u8] {
-        self.bytes.resize(Self::STEP, 0);
+        if self.bytes.is_empty() {
+            self.bytes.resize(Self::STEP, 0);
+        } else if self.filled == self.bytes.len() {
+            self.bytes.resize(Self::LARGE_STEP, 0);
+        }
         self.bytes.copy_within(self.done..self.filled, 0);
         self.filled = self.filled.saturating_sub(self.done);
         self.done = 0;
@@ -164,19 +166,8 @@ impl core::fmt::Debug for ReceiveBuffer {
 
 impl ReceiveBuffer {
     /// An empty buffer, without heap memory.
-    pub const fn new() -> Self {
-        Self {
-            store: Vec::new(),
-            start: 0,
-            end: 0,
-            assembly: Assembly {
-                text: String::new(),
-                data: Vec::new(),
-                character: [0; 4],
-                #[cfg(feature = "deflate")]
-                inflated: Inflated::new(),
-            },
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Room for at least `min` bytes (at least one) behind the received ones, to read into.
@@ -186,6 +177,7 @@ impl ReceiveBuffer {
     /// what to ask for.
     pub fn spare(&mut self, min: usize) -> &mut [u8] {
         let min = min.max(1);
+        self.restore();
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -209,11 +201,38 @@ impl ReceiveBuffer {
         let needed = self.end.saturating_add(min);
         let target = needed.max(pending.saturating_mul(2));
         if full && self.store.capacity() < target {
-            self.store
-                .reserve_exact(target.saturating_sub(self.store.len()));
+            // As a `Vec` it grows by no more than is asked for.
+            let mut store = Vec::from(mem::take(&mut self.store));
+            store.reserve_exact(target.saturating_sub(store.len()));
+            self.store = Bytes::from(store).into();
+            // Splitting makes it count its owners from here on: to hand it over and to take it back
+            // allocates nothing then.
+            drop(self.store.split_off(self.store.capacity()));
         }
         if self.store.len() < needed {
             self.store.resize(needed, 0);
+        }
+    }
+
+    /// Takes the store back that was handed over, if the message has been dropped; otherwise copies
+    /// what is unread out of it. To be called before unread bytes are looked at.
+    #[inline]
+    pub(crate) fn restore(&mut self) {
+        if !self.handed.is_empty() {
+            self.take_back();
+        }
+    }
+
+    #[cold]
+    fn take_back(&mut self) {
+        match mem::take(&mut self.handed).try_into_mut() {
+            Ok(store) => self.store = store,
+            Err(handed) => {
+                let unread = handed.get(self.start..self.end).unwrap_or_default();
+                self.store = BytesMut::from(unread);
+                self.start = 0;
+                self.end = self.store.len();
+            }
         }
     }
 
@@ -248,7 +267,8 @@ impl ReceiveBuffer {
     /// Gives back all heap memory that holds nothing. Nothing received is lost.
     pub fn release(&mut self) {
         if self.start == self.end {
-            self.store = Vec::new();
+            self.store = BytesMut::new();
+            self.handed = Bytes::new();
             self.start = 0;
             self.end = 0;
         }
@@ -260,14 +280,16 @@ impl ReceiveBuffer {
         }
         #[cfg(feature = "deflate")]
         if self.assembly.inflated.is_empty() {
-            self.assembly.inflated = Inflated::new();
+            self.assembly.inflated = Inflated::default();
         }
     }
 
-    /// Number of bytes of heap memory held.
+    /// Number of bytes of heap memory held, that of the last message handed over among them until
+    /// the next [`spare`](Self::spare).
     pub fn capacity(&self) -> usize {
         self.store
             .capacity()
+            .saturating_add(self.handed.len())
             .saturating_add(self.assembly.capacity())
     }
 
@@ -279,7 +301,7 @@ impl ReceiveBuffer {
 
     /// Reads into this memory from here on, if there is none yet.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) fn put_store(&mut self, store: Vec<u8>) {
+    pub(crate) fn put_store(&mut self, store: BytesMut) {
         if !self.has_store() {
             self.store = store;
         }
@@ -293,7 +315,7 @@ impl ReceiveBuffer {
 
     /// The memory that was read into, and with it all that is unread.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) fn take_store(&mut self) -> Vec<u8> {
+    pub(crate) fn take_store(&mut self) -> BytesMut {
         self.start = 0;
         self.end = 0;
         mem::take(&mut self.store)
@@ -357,12 +379,9 @@ impl ReceiveBuffer {
         if payload.len() < self.store.capacity() / 2 {
             return Bytes::copy_from_slice(payload);
         }
-        let rest = self.unread().to_vec();
-        let mut store = mem::replace(&mut self.store, rest);
-        self.start = 0;
-        self.end = self.store.len();
-        store.truncate(place.end);
-        let mut payload = Bytes::from(store);
+        self.handed = mem::take(&mut self.store).freeze();
+        let mut payload = self.handed.clone();
+        payload.truncate(place.end);
         payload.advance(place.start.min(payload.len()));
         payload
     }

@@ -295,6 +295,8 @@ impl<'a> Payload<'a> {
 
     /// The payload as one's own: handed over with its allocation if it came in fragments, or is large
     /// and fills at least half of the buffer; copied otherwise.
+    ///
+    /// What is dropped before more is read gives its allocation back to the buffer.
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {

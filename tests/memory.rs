@@ -6,7 +6,7 @@ use common::allocations::{Counting, measure};
 use common::*;
 use proptest::prelude::*;
 use sansocket::frame::Opcode;
-use sansocket::{Config, Connection, Delivery, Event, ReceiveBuffer};
+use sansocket::{Config, Connection, Delivery, Event, Message, ReceiveBuffer};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -319,10 +319,80 @@ fn a_large_binary_message_is_taken_along_without_a_copy() {
             assert_eq!(taken.as_ptr(), place);
             assert_eq!(taken, data(len));
             assert!(used.largest < 100 && used.allocations <= 1, "{used:?}");
-            let ((), used) = measure(|| drop(taken));
+            let ((), used) = measure(|| {
+                drop(taken);
+                rx.release();
+            });
             let freed = -used.held;
             assert!(freed <= (2 * len + 200) as isize, "{freed} for {len}");
             assert_eq!(rx.capacity(), 0);
+        }
+    }
+}
+
+/// Receives `bytes`, in reads that bring a few bytes of the next message too.
+fn receive_owned(
+    (connection, rx): (&mut Connection, &mut ReceiveBuffer),
+    bytes: &[u8],
+    mut on_message: impl FnMut(Message),
+) {
+    let mut left = bytes;
+    while !left.is_empty() {
+        let hint = connection.read_hint(rx, 16_384);
+        let room = &mut rx.spare(hint)[..hint];
+        let read = room.len().min(left.len());
+        room[..read].copy_from_slice(&left[..read]);
+        rx.commit(read);
+        left = &left[read..];
+        while let Some(event) = connection.receive(rx).unwrap() {
+            on_message(event.into_message().unwrap());
+        }
+    }
+}
+
+#[test]
+fn large_messages_taken_along_and_dropped_are_received_into_the_same_memory() {
+    for side in SIDES {
+        for len in [16_384, 65_535, 65_536, 1 << 20] {
+            let bytes = side.binary(&data(len)).repeat(5);
+            let mut connection = side.connection(Config::new());
+            let mut rx = ReceiveBuffer::new();
+            let mut receive = || {
+                receive_owned((&mut connection, &mut rx), &bytes, |message| {
+                    assert_eq!(message.len(), len);
+                });
+            };
+            receive();
+            receive();
+            let ((), used) = measure(receive);
+            assert_eq!(used.allocations, 0, "{side:?}, {len}: {used:?}");
+            rx.release();
+            assert_eq!(rx.capacity(), 0);
+        }
+    }
+}
+
+#[test]
+fn what_comes_next_leaves_messages_taken_along_as_they_are() {
+    for side in SIDES {
+        let sent: Vec<_> = (0..8).map(|n| data(20_000 + 7 * n)).collect();
+        let frames: Vec<_> = sent.iter().map(|data| side.binary(data)).collect();
+        // Kept whole, in part, in turn, or dropped.
+        for keep in [0b1111_1111, 0b0101_0101, 0b0011_0110, 0] {
+            let mut connection = side.connection(Config::new());
+            let (mut rx, mut kept, mut count) = (ReceiveBuffer::new(), Vec::new(), 0);
+            let endpoint = (&mut connection, &mut rx);
+            receive_owned(endpoint, &frames.concat(), |message| {
+                assert_eq!(message.as_bytes(), sent[count]);
+                if let (Message::Binary(data), 1) = (message, keep >> count & 1) {
+                    kept.push((data.slice(5..), count));
+                }
+                count += 1;
+            });
+            assert_eq!(count, sent.len());
+            for (data, count) in kept {
+                assert_eq!(data, sent[count][5..]);
+            }
         }
     }
 }

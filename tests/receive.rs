@@ -384,21 +384,57 @@ fn releasing_the_buffer_loses_nothing() {
 }
 
 #[test]
-fn a_read_is_hinted_up_to_the_end_of_a_large_frame_and_no_further_than_64_kib() {
+fn a_read_is_hinted_up_to_the_end_of_a_large_frame_and_no_further_than_64_kib_and_two_headers() {
     let side = Side::Server;
     let mut endpoint = side.endpoint(Config::new());
-    let hint = |endpoint: &Endpoint| endpoint.connection.read_hint(&endpoint.rx, 16_384);
     assert_eq!(hint(&endpoint), 16_384);
 
     let bytes = side.binary(&data(200_000));
     endpoint.feed(&bytes[..1000]);
-    assert_eq!(hint(&endpoint), 65_536);
+    assert_eq!(hint(&endpoint), 65_536 + 28);
     endpoint.feed(&bytes[1000..bytes.len() - 500]);
     let hinted = hint(&endpoint);
     assert!((500..=500 + 14).contains(&hinted), "{hinted}");
     endpoint.feed(&bytes[bytes.len() - 500..]);
-    assert_eq!(hint(&endpoint), 16_384);
+    assert_eq!(hint(&endpoint), 65_536 + 28);
     assert_eq!(endpoint.seen, [Seen::binary(&data(200_000))]);
+}
+
+fn hint(endpoint: &Endpoint) -> usize {
+    endpoint.connection.read_hint(&endpoint.rx, 16_384)
+}
+
+#[test]
+fn frames_as_large_as_the_last_that_did_not_come_whole_are_read_at_once_and_no_buffer_is_filled() {
+    for side in SIDES {
+        for len in [16_380, 16_384, 30_000, 65_535, 65_536] {
+            let mut endpoint = side.endpoint(Config::new());
+            let bytes = side.binary(&data(len));
+            endpoint.feed(&bytes[..16_000]);
+            endpoint.feed(&bytes[16_000..]);
+            for _ in 0..3 {
+                let hinted = hint(&endpoint);
+                let room = bytes.len() + 1..=bytes.len() + 28;
+                assert!(room.contains(&hinted), "{hinted} for {}", bytes.len());
+                endpoint.feed(&bytes);
+            }
+            assert_eq!(endpoint.seen.len(), 4);
+        }
+    }
+}
+
+#[test]
+fn small_frames_are_read_as_usual_again_once_one_has_not_come_whole() {
+    let mut endpoint = Side::Server.endpoint(Config::new());
+    for (len, hinted) in [(30_000, 30_028), (200, 16_384)] {
+        let bytes = Side::Server.binary(&data(len));
+        endpoint.feed(&bytes[..100]);
+        endpoint.feed(&bytes[100..]);
+        assert_eq!(hint(&endpoint), hinted);
+    }
+    let mut endpoint = Side::Server.endpoint(Config::new().delivery(Delivery::Chunks));
+    endpoint.feed(&Side::Server.binary(&data(30_000)));
+    assert_eq!(hint(&endpoint), 16_384);
 }
 
 #[test]

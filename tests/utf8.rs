@@ -120,19 +120,43 @@ fn text_that_is_not_utf8_is_found_across_fragments() {
 #[test]
 fn a_failure_is_noticed_at_its_byte_in_the_middle_of_a_frame() {
     for (bad, known) in INVALID {
-        for side in SIDES {
-            for delivery in DELIVERIES {
-                // The frame goes on for longer than will ever arrive.
-                let payload = [b"good", bad, &[b'x'; 1000]].concat();
-                let bytes = side.frame(Opcode::Text, false, &payload);
-                let header = bytes.len() - payload.len();
-                let mut endpoint = side.endpoint(Config::new().delivery(delivery));
-                endpoint.feed(&bytes[..header + 4 + known - 1]);
-                assert_eq!(endpoint.error, None, "{bad:x?} too early");
-                endpoint.feed(&bytes[header + 4 + known - 1..][..1]);
-                let error = Some(ProtocolError::InvalidUtf8);
-                assert_eq!(endpoint.error, error, "{bad:x?} too late");
-                assert_eq!(close_sent(&endpoint.output()).unwrap().0, 1007);
+        // The frame goes on for longer than will ever arrive.
+        for (fin, more) in [(false, 1000), (true, 1000), (true, 100_000)] {
+            let payload = [b"good", bad, &vec![b'x'; more]].concat();
+            for side in SIDES {
+                let bytes = side.frame(Opcode::Text, fin, &payload);
+                let known = bytes.len() - payload.len() + 4 + known;
+                for delivery in DELIVERIES {
+                    let mut endpoint = side.endpoint(Config::new().delivery(delivery));
+                    endpoint.feed(&bytes[..known - 1]);
+                    assert_eq!(endpoint.error, None, "{bad:x?} too early");
+                    endpoint.feed(&bytes[known - 1..][..1]);
+                    let error = Some(ProtocolError::InvalidUtf8);
+                    assert_eq!(endpoint.error, error, "{bad:x?} too late");
+                    assert_eq!(close_sent(&endpoint.output()).unwrap().0, 1007);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_text_is_checked_to_its_end_however_it_is_cut() {
+    let good = "zß水🍌".repeat(2_000).into_bytes();
+    for side in SIDES {
+        for at in [0, 9, 10_000, good.len() - 2, good.len() - 1] {
+            let mut bad = good.clone();
+            bad[at] = 0xFF;
+            let pieces = [1_001, 4_096, good.len() - 1, usize::MAX];
+            for (payload, most) in [&good, &bad].iter().flat_map(|p| pieces.map(|n| (*p, n))) {
+                let mut endpoint = side.endpoint(Config::new());
+                for piece in side.frame(Opcode::Text, true, payload).chunks(most) {
+                    endpoint.feed(piece);
+                }
+                match str::from_utf8(payload) {
+                    Ok(text) => assert_eq!(endpoint.seen, [Seen::text(text)]),
+                    Err(_) => assert_eq!(endpoint.error, Some(ProtocolError::InvalidUtf8)),
+                }
             }
         }
     }

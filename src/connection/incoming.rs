@@ -2,6 +2,7 @@
 
 use core::ops::Range;
 
+use super::MAX_READ_HINT;
 use crate::config::{Config, Delivery};
 use crate::error::ProtocolError;
 use crate::frame::{Header, Opcode};
@@ -30,6 +31,8 @@ pub(super) struct Frame {
     pub(super) unmasked: usize,
     /// The payload waits in the buffer until it is whole, and is lent there.
     pub(super) in_place: bool,
+    /// How much of a text that waits in place is checked.
+    pub(super) checked: usize,
 }
 
 impl Frame {
@@ -107,10 +110,8 @@ impl Partial {
 pub(super) enum Ready {
     #[default]
     Nothing,
-    /// A whole message in one frame, still masked.
+    /// A message in one frame, in its place.
     Whole(Whole),
-    /// A binary message, unmasked and in its place.
-    InPlace(Range<usize>),
     Assembled(Kind),
     /// Part of a message, unmasked at the front of the unread bytes.
     Chunk {
@@ -141,6 +142,7 @@ pub(crate) struct Whole {
     pub(super) kind: Kind,
     pub(super) header: usize,
     pub(super) len: usize,
+    /// If it is still masked.
     pub(super) key: Option<[u8; 4]>,
 }
 
@@ -153,6 +155,8 @@ pub(super) struct Incoming {
     pub(super) ends_with: Option<ProtocolError>,
     /// The largest message that may be lent as it lies; 0 unless a whole message may come next.
     pub(super) max_whole: usize,
+    /// Size of the payload of the last frame that did not come whole.
+    pub(super) last_partial: u64,
     pub(super) limits: Limits,
 }
 
@@ -177,6 +181,7 @@ impl Incoming {
             ready: Ready::Nothing,
             ends_with: None,
             max_whole: 0,
+            last_partial: 0,
             limits: Limits {
                 delivery: config.delivery,
                 frame: config.max_frame_size.min(addressable),
@@ -245,18 +250,19 @@ impl Incoming {
             });
         }
         let only = header.fin && message.fragments == 1;
+        // A text that comes in many reads would be checked twice, which costs more than a copy.
+        let fits = message.kind == Kind::Binary || header.payload_len <= MAX_READ_HINT as u64;
         self.frame = Some(Frame {
             key: header.masking_key,
             fin: header.fin,
             total: header.payload_len,
             left: header.payload_len,
             unmasked: 0,
-            in_place: only
-                && message.kind == Kind::Binary
-                && !message.is_compressed()
-                && !self.in_chunks(),
+            in_place: only && fits && !message.is_compressed() && !self.in_chunks(),
+            checked: 0,
         });
         self.message = Some(message);
+        self.last_partial = header.payload_len;
         self.max_whole = 0;
         Ok(())
     }

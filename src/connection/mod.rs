@@ -35,8 +35,10 @@ use queue::Queue;
 use send::Outgoing;
 use timers::{Expired, Timers};
 
-/// The most that a single read is asked to bring, in bytes.
-const MAX_READ_HINT: usize = 64 * 1024;
+/// The most that a single read is asked to bring, in bytes: a frame of 64 KiB, its header, and that of
+/// the next, so that a read that brings the frame alone leaves room. A stream is known by that to have
+/// been read out, without another call.
+pub(crate) const MAX_READ_HINT: usize = 64 * 1024 + 2 * MAX_HEADER_SIZE;
 
 /// One endpoint of a WebSocket connection, from the end of the opening handshake on.
 ///
@@ -251,17 +253,25 @@ impl Connection {
     /// say 16 KiB.
     ///
     /// That is `usual`, unless a large frame is being received: then up to its end and the next
-    /// header, at most 64 KiB.
+    /// header, at most 64 KiB and two headers. Between frames it is enough for one as large as the
+    /// last that did not come whole.
     pub fn read_hint(&self, rx: &ReceiveBuffer, usual: usize) -> usize {
-        let whole_messages = matches!(self.config.delivery, Delivery::Messages);
-        match self.incoming.frame_left() {
-            Some((total, left)) if whole_messages && total >= usual as u64 / 2 => {
-                let left = usize::try_from(left).unwrap_or(usize::MAX);
-                let missing = left.saturating_sub(rx.len());
-                missing.saturating_add(MAX_HEADER_SIZE).min(MAX_READ_HINT)
-            }
-            _ => usual,
+        if matches!(self.config.delivery, Delivery::Chunks) {
+            return usual;
         }
+        let (missing, at_least) = match self.incoming.frame_left() {
+            Some((total, _)) if total < usual as u64 / 2 => return usual,
+            Some((_, left)) => (left, 0),
+            None => {
+                let header = MAX_HEADER_SIZE as u64;
+                (self.incoming.last_partial.saturating_add(header), usual)
+            }
+        };
+        let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+        let more = missing.saturating_sub(rx.len());
+        more.saturating_add(MAX_HEADER_SIZE)
+            .min(MAX_READ_HINT)
+            .max(at_least)
     }
 
     /// Output: whether to shut the transport down: the connection has ended, all that was queued

@@ -4,7 +4,7 @@
 use alloc::string::String;
 
 use super::Connection;
-use super::incoming::{Frame, Kind, Partial, Ready};
+use super::incoming::{Frame, Kind, Partial, Ready, Whole};
 use crate::buffer::{Assembly, ReceiveBuffer};
 use crate::error::ProtocolError;
 use crate::frame::mask_at;
@@ -51,9 +51,18 @@ impl Connection {
         let whole = arrived as u64 == frame.left;
         if frame.in_place {
             if !whole {
+                if message.kind == Kind::Text {
+                    check_arrived(frame, rx.unread())?;
+                }
                 return Ok(Progress::Incomplete);
             }
-            self.incoming.ready = Ready::InPlace(0..arrived);
+            // A text is checked when it is lent: what brings its end is looked at once.
+            self.incoming.ready = Ready::Whole(Whole {
+                kind: message.kind,
+                header: 0,
+                len: arrived,
+                key: None,
+            });
             self.incoming.end_message();
             return Ok(Progress::Ready);
         }
@@ -135,6 +144,19 @@ pub(super) fn unmask_arrived(frame: &mut Frame, rx: &mut ReceiveBuffer) -> usize
     let count = new.len();
     frame.unmasked = arrived;
     count
+}
+
+/// Checks what has arrived of a text that stays in place, so that it fails as soon as one that does not.
+fn check_arrived(frame: &mut Frame, unread: &[u8]) -> Result<(), ProtocolError> {
+    let invalid = |Invalid| ProtocolError::InvalidUtf8;
+    let new = unread
+        .get(frame.checked..frame.unmasked)
+        .unwrap_or_default();
+    let suffix = utf8::incomplete_suffix(new).map_err(invalid)?;
+    let whole = new.len().saturating_sub(suffix);
+    utf8::check(new.get(..whole).unwrap_or_default()).map_err(invalid)?;
+    frame.checked = frame.checked.saturating_add(whole);
+    Ok(())
 }
 
 /// Gives the character that the last fragment ended in, once it is complete.

@@ -69,6 +69,7 @@ impl Connection {
     }
 
     /// Whether [`lend`](Self::lend) has something to give. Asking twice changes nothing.
+    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn ready(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
         if let Some(whole) = self.whole(rx) {
@@ -86,9 +87,13 @@ impl Connection {
         &mut self,
         rx: &'a mut ReceiveBuffer,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
+        // Field by field: to load at once what was stored in parts waits for the stores.
+        if let Ready::Whole(whole) = self.incoming.ready {
+            self.incoming.ready = Ready::Nothing;
+            return self.lend_whole(whole, rx).map(Some);
+        }
         match core::mem::take(&mut self.incoming.ready) {
             Ready::Nothing => Ok(None),
-            Ready::Whole(whole) => self.lend_whole(whole, rx).map(Some),
             other => self.lend_other(other, rx).map(Some),
         }
     }
@@ -163,10 +168,6 @@ impl Connection {
         rx: &'a mut ReceiveBuffer,
     ) -> Result<Event<'a>, ProtocolError> {
         Ok(match ready {
-            Ready::InPlace(Range { start, end }) => {
-                let place = rx.consume_range(start, end.saturating_sub(start));
-                Event::Binary(lend_payload(rx, place))
-            }
             Ready::Assembled(Kind::Text) => Event::Text(Text::assembled(&mut rx.assembly.text)),
             Ready::Assembled(Kind::Binary) => {
                 Event::Binary(Payload::assembled(&mut rx.assembly.data))
@@ -240,6 +241,7 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn ready_in_steps(&mut self, rx: &mut ReceiveBuffer) -> Result<bool, ProtocolError> {
+        rx.restore();
         if !self.closing.reads() {
             rx.discard();
             return self.closing.failure().map_or(Ok(false), Err);

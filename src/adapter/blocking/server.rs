@@ -90,6 +90,7 @@ pub struct ServerHandshake<S> {
 
 /// What a client has sent.
 #[must_use = "dropped, the stream ends without an answer"]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and not for long")]
 #[derive(Debug)]
 pub enum Incoming<S> {
     /// A valid request, to be accepted or rejected.

@@ -11,12 +11,13 @@ use super::io::{Io, Moved};
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
-use crate::connection::Connection;
+use crate::connection::{Connection, MAX_READ_HINT};
 use crate::error::SendError;
 use crate::message::{Chunk, Data, Event, Message};
 
-/// A waiting connection keeps a receive buffer of at most this size, in bytes.
-const KEEP: usize = 4 * READ_SIZE;
+/// A waiting connection keeps a receive buffer of at most this size, in bytes: room for the largest
+/// read.
+const KEEP: usize = MAX_READ_HINT;
 
 /// From this many queued bytes on, a flush while waiting may block, and takes turns with reading.
 const LARGE_FLUSH: usize = 4 * 1024;

@@ -1,6 +1,7 @@
 //! What a whole WebSocket and its send half have in common: sending.
 
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
 
@@ -12,7 +13,7 @@ use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::connection::Connection;
 use crate::error::SendError;
-use crate::message::{Chunk, Message};
+use crate::message::{Chunk, Data, Message};
 
 /// Who can send: by owning the stream and the engine, or through a lock. Nothing of them is held on
 /// to from one poll to the next.
@@ -25,6 +26,41 @@ pub(in super::super) trait Sender {
 pub(super) async fn feed(to: &mut impl Sender, message: Message) -> Result<(), Error> {
     let mut message = Some(message);
     poll_fn(|cx| to.with_end(|end| end.poll_feed(cx, &mut message))).await
+}
+
+/// Waits until a message has left. By hand, as those futures that give events are.
+pub(super) struct Send<'a, S> {
+    pub(super) to: &'a mut S,
+    pub(super) message: Option<Message>,
+}
+
+/// Waits until a message that is lent has left.
+pub(super) struct SendLent<'a, S> {
+    pub(super) to: &'a mut S,
+    pub(super) message: Option<Data<'a>>,
+}
+
+impl<S: Sender> Future for Send<'_, S> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { to, message } = self.get_mut();
+        to.with_end(|end| {
+            ready!(end.poll_feed(cx, message))?;
+            end.poll_flush(cx)
+        })
+    }
+}
+
+impl<S: Sender> Future for SendLent<'_, S> {
+    type Output = Result<(), Error>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { to, message } = self.get_mut();
+        to.with_end(|end| end.poll_send_lent(cx, message))
+    }
 }
 
 pub(super) async fn command(
@@ -144,15 +180,13 @@ macro_rules! methods {
         /// # Errors
         /// The message comes back if it cannot be queued; or the stream's, when nothing more can be
         /// sent.
-        pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-            let mut message = Some(message.into());
-            poll_fn(|cx| {
-                self.with_end(|end| {
-                    ready!(end.poll_feed(cx, &mut message))?;
-                    end.poll_flush(cx)
-                })
-            })
-            .await
+        #[inline]
+        pub fn send(
+            &mut self,
+            message: impl Into<Message>,
+        ) -> impl Future<Output = Result<(), Error>> {
+            let message = Some(message.into());
+            commands::Send { to: self, message }
         }
 
         /// Sends a text message that is lent: [`send`](Self::send) without a copy of what the stream
@@ -163,9 +197,13 @@ macro_rules! methods {
         ///
         /// # Errors
         /// The stream's; or the message cannot be sent, since the connection is closing, say.
-        pub async fn send_text(&mut self, text: &str) -> Result<(), Error> {
-            let mut message = Some(Data::Text(text));
-            poll_fn(|cx| self.with_end(|end| end.poll_send_lent(cx, &mut message))).await
+        #[inline]
+        pub fn send_text<'a>(
+            &'a mut self,
+            text: &'a str,
+        ) -> impl Future<Output = Result<(), Error>> {
+            let message = Some(Data::Text(text));
+            commands::SendLent { to: self, message }
         }
 
         /// Sends a binary message that is lent: [`send`](Self::send) without a copy of what the
@@ -176,9 +214,13 @@ macro_rules! methods {
         ///
         /// # Errors
         /// As for [`send_text`](Self::send_text).
-        pub async fn send_binary(&mut self, data: &[u8]) -> Result<(), Error> {
-            let mut message = Some(Data::Binary(data));
-            poll_fn(|cx| self.with_end(|end| end.poll_send_lent(cx, &mut message))).await
+        #[inline]
+        pub fn send_binary<'a>(
+            &'a mut self,
+            data: &'a [u8],
+        ) -> impl Future<Output = Result<(), Error>> {
+            let message = Some(Data::Binary(data));
+            commands::SendLent { to: self, message }
         }
 
         /// Queues a message, to leave with the next flush or receive, many in one write. Waits for

@@ -83,10 +83,10 @@ impl<T: Transport> End<T> {
         if !self.connection.has_pong() && matches!(self.connection.ready(rx), Ok(true)) {
             return Poll::Ready(Ok(true));
         }
-        self.wakers.register(Role::Receive, cx);
         self.is_receiving = true;
         loop {
             if self.connection.has_pong() {
+                self.wakers.register(Role::Receive, cx);
                 let _ = self.poll_transmit(Role::Receive);
             }
             match self.connection.ready(rx) {
@@ -98,20 +98,32 @@ impl<T: Transport> End<T> {
                     return Poll::Ready(Err(error.into()));
                 }
             }
-            // Nothing more has come: what is queued leaves now, many frames in one write. If the
-            // stream fails at that, what has come before may still be read.
-            self.handle_timeout();
-            let _ = self.poll_transmit(Role::Receive);
-            if self.connection.outcome().is_some() {
-                spare::discard(rx);
-                ready!(self.poll_finish(cx));
-                return Poll::Ready(ended(self.connection.outcome()).map(|()| false));
-            }
-            if self.poll_deadline() {
-                continue;
-            }
+            // With nothing else to do, nobody but the stream could wake, until there is nothing to read.
             let size = self.connection.read_hint(rx, READ_SIZE);
-            match ready!(self.io.poll_read(cx, rx, size)) {
+            let read = match self.only_reads() {
+                true => Some(self.io.poll_read(cx, rx, size)),
+                false => None,
+            };
+            let read = match read {
+                Some(Poll::Ready(read)) => Poll::Ready(read),
+                tried => {
+                    self.wakers.register(Role::Receive, cx);
+                    // Nothing more has come: what is queued leaves now, many frames in one write. If
+                    // the stream fails at that, what has come before may still be read.
+                    self.handle_timeout();
+                    let _ = self.poll_transmit(Role::Receive);
+                    if self.connection.outcome().is_some() {
+                        spare::discard(rx);
+                        ready!(self.poll_finish(cx));
+                        return Poll::Ready(ended(self.connection.outcome()).map(|()| false));
+                    }
+                    if self.poll_deadline() {
+                        continue;
+                    }
+                    tried.unwrap_or_else(|| self.io.poll_read(cx, rx, size))
+                }
+            };
+            match ready!(read) {
                 Ok(0) => self.on_end(ErrorKind::BrokenPipe),
                 Ok(_) => self.on_moved(),
                 Err(error) => {
@@ -121,6 +133,18 @@ impl<T: Transport> End<T> {
                 }
             }
         }
+    }
+
+    /// Whether there is nothing to write, no deadline to watch, and no end to bring about.
+    fn only_reads(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.connection.has_spare_codec() {
+            return false;
+        }
+        self.connection.queued() == 0
+            && !self.io.is_dirty
+            && self.connection.state() == State::Open
+            && self.connection.poll_timeout().is_none()
     }
 
     /// Ends the stream: what is queued leaves, our direction is shut down, and what still comes is

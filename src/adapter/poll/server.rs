@@ -24,6 +24,7 @@ use crate::time::Timestamp;
 
 /// What a client has sent.
 #[must_use = "dropped, the stream ends without an answer"]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and not for long")]
 #[derive(Debug)]
 pub enum Incoming<T: Transport> {
     /// A valid request, to be accepted or rejected.

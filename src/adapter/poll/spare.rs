@@ -3,27 +3,29 @@
 //! Each connection needs room to read into while it is polled, and none while it waits: so the
 //! connections of a thread share one piece of it. Who has bytes left to consume keeps it.
 
-use alloc::vec::Vec;
 use core::cell::Cell;
 use std::thread_local;
 
-use super::super::READ_SIZE;
-use crate::buffer::ReceiveBuffer;
+use bytes::BytesMut;
 
-/// No more than this stays with a thread, in bytes: four usual reads.
-const KEEP: usize = 4 * READ_SIZE;
+use crate::buffer::ReceiveBuffer;
+use crate::connection::MAX_READ_HINT;
+
+/// No more than this stays with a thread, in bytes: room for the largest read.
+const KEEP: usize = MAX_READ_HINT;
 
 thread_local! {
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
 /// Gives an empty buffer the thread's memory to read into.
 pub(super) fn fill(rx: &mut ReceiveBuffer) {
+    rx.restore();
     if rx.has_store() {
         return;
     }
     // While the thread ends there is none, and the buffer allocates.
-    if let Ok(store) = SPARE.try_with(Cell::take) {
+    if let Ok(Some(store)) = SPARE.try_with(Cell::take) {
         rx.put_store(store);
     }
 }
@@ -35,7 +37,7 @@ pub(super) fn drain(rx: &mut ReceiveBuffer) {
     }
     let store = rx.take_store();
     if store.capacity() > 0 && store.capacity() <= KEEP {
-        let _ = SPARE.try_with(|spare| spare.set(store));
+        let _ = SPARE.try_with(|spare| spare.set(Some(store)));
     }
     rx.release();
 }

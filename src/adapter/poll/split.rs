@@ -3,8 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
-use core::future::poll_fn;
-use core::task::ready;
+use core::future::{Future, poll_fn};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::error::Error;

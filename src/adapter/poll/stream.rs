@@ -15,7 +15,7 @@ use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseCode;
 use crate::connection::State;
-use crate::message::Message;
+use crate::message::{Event, Message};
 
 /// The next item of a stream; `has_failed` remembers that the last one was an error.
 #[inline(always)]
@@ -40,23 +40,32 @@ pub(super) fn poll_message<T: Transport>(
     rx: &mut ReceiveBuffer,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Option<Message>, Error>> {
+    // Each message is made where it is returned, so that none is copied through memory. An error comes
+    // again when asked whether it is ready, once the stream has been ended.
     loop {
-        let lent = if let Some(whole) = end.whole(rx) {
-            end.connection.lend_whole(whole, rx).map(Some)
-        } else {
-            match ready!(end.poll_ready(cx, rx)) {
-                Ok(true) => end.connection.lend(rx),
-                Ok(false) => return Poll::Ready(Ok(None)),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        };
-        // An error comes again when asked whether it is ready, once the stream has been ended.
-        if let Ok(Some(event)) = lent {
-            if let Some(message) = event.into_message() {
-                return Poll::Ready(Ok(Some(message)));
+        if let Some(whole) = end.whole(rx) {
+            match end.connection.lend_whole(whole, rx) {
+                Ok(Event::Text(text)) => return given(Message::Text(text.into_string())),
+                Ok(Event::Binary(data)) => return given(Message::Binary(data.into_bytes())),
+                _ => continue,
             }
         }
+        match ready!(end.poll_ready(cx, rx)) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Ready(Ok(None)),
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+        match end.connection.lend(rx) {
+            Ok(Some(Event::Text(text))) => return given(Message::Text(text.into_string())),
+            Ok(Some(Event::Binary(data))) => return given(Message::Binary(data.into_bytes())),
+            _ => {}
+        }
     }
+}
+
+#[inline(always)]
+fn given(message: Message) -> Poll<Result<Option<Message>, Error>> {
+    Poll::Ready(Ok(Some(message)))
 }
 
 impl<T: Transport + Unpin> Stream for WebSocket<T> {

@@ -2,7 +2,6 @@
 
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::task::ready;
 
 use super::super::error::Error;
 use super::commands::{self, Sender};

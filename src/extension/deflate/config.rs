@@ -29,8 +29,8 @@ const WINDOW_BITS: core::ops::RangeInclusive<u8> = 8..=15;
 /// | decompressor | 47 KiB | 47 KiB | 47 KiB |
 ///
 /// The compression level makes no difference. A [`ReceiveBuffer`](crate::ReceiveBuffer) holds
-/// another 8 KiB while a compressed message is received, and a message being sent exists in its
-/// compressed form until it is queued.
+/// another 8 KiB while a compressed message is received, or 64 KiB if it is larger than that, and a
+/// message being sent exists in its compressed form until it is queued.
 ///
 /// With context takeover in a direction, it is kept for as long as the connection lives. Without,
 /// it is made when a message needs it and given back by
