@@ -51,8 +51,8 @@ impl Sizes {
     fn receiving(self, delivery: Delivery) -> usize {
         match delivery {
             Delivery::Messages => {
-                // A read is hinted to the end of a frame.
-                let r = self.r.max((self.f + 14).min(64 * 1024));
+                // A read is hinted to the end of a frame, and the header of the next.
+                let r = self.r.max((self.f + 28).min(64 * 1024 + 28));
                 (2 * (self.f + 14)).max(self.f + 14 + r) + 2 * self.m
             }
             Delivery::Chunks => 2 * (CONTROL + self.r),
@@ -465,7 +465,7 @@ mod bombs {
     use super::*;
 
     /// What `DeflateConfig` documents for a decompressor, and the room for one step.
-    const INFLATING: usize = 48 * 1024 + 8 * 1024;
+    const INFLATING: usize = 48 * 1024 + 64 * 1024;
 
     #[test]
     fn bombs_hold_no_more_than_the_bound() {
