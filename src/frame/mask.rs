@@ -159,10 +159,20 @@ fn mask_large(payload: &mut [u8], key: [u8; 4]) {
     mask_small(tail, rest_key);
 }
 
-/// Inlined where the instructions that may be used are known.
+/// Inlined where the instructions that may be used are known; four blocks a turn.
 #[inline(always)]
 fn xor_blocks(blocks: &mut [u8], key: &[u8; WIDE]) {
-    for block in blocks.chunks_exact_mut(WIDE) {
+    let mut turns = blocks.chunks_exact_mut(4 * WIDE);
+    for turn in &mut turns {
+        if let Some(turn) = turn.first_chunk_mut::<{ 4 * WIDE }>() {
+            for block in turn.chunks_exact_mut(WIDE) {
+                if let Some(block) = block.first_chunk_mut() {
+                    xor(block, key);
+                }
+            }
+        }
+    }
+    for block in turns.into_remainder().chunks_exact_mut(WIDE) {
         if let Some(block) = block.first_chunk_mut() {
             xor(block, key);
         }
