@@ -145,3 +145,26 @@ fn what_is_compressed_is_queued_whole() {
         assert!(sent.len() == 1 && sent[0].0.rsv1);
     }
 }
+
+#[test]
+fn a_pong_that_waits_for_another_never_lands_inside_of_a_lent_frame() {
+    let payload = data(150_000);
+    for side in SIDES {
+        for most in [1, 7, 100, 5000, 1 << 20] {
+            let mut endpoint = side.endpoint(Config::new());
+            for ping in [b"1", b"2", b"3"] {
+                endpoint.feed(&side.ping(ping));
+            }
+            let connection = &mut endpoint.connection;
+            let message = Data::Binary(&payload);
+            let transmit = connection.transmit_message(message).unwrap();
+            let mut written = write(transmit, most, 100_000, true);
+            written.extend(transmit_all(connection));
+            let sent = frames(&written);
+            let opcodes: Vec<_> = sent.iter().map(|(header, _)| header.opcode).collect();
+            assert_eq!(opcodes, [Opcode::Pong, Opcode::Pong, Opcode::Binary]);
+            assert_eq!((&sent[0].1[..], &sent[1].1[..]), (&b"1"[..], &b"3"[..]));
+            assert!(sent[2].1 == payload);
+        }
+    }
+}

@@ -170,6 +170,8 @@ impl Connection {
         if payload.len() < LEND_MIN {
             self.queue_message(opcode, payload);
         } else if !self.queue_compressed(opcode, payload) {
+            // What else is queued comes before the header: nothing may come between it and the payload.
+            self.queue.push_next_pong();
             let header = self.next_header(opcode, true, payload.len());
             self.queue.push(&header, &[]);
             return Ok(match header.masking_key {
