@@ -265,6 +265,24 @@ proptest! {
     }
 }
 
+#[test]
+fn stored_blocks_of_another_implementation_are_inflated_wherever_they_end() {
+    for len in (31_740..31_750).chain(95_230..95_240) {
+        let payload = vec![0; len];
+        let message = Theirs::with_level(false, 0).message(&payload);
+        let bytes = Side::Client.compressed_in(usize::MAX, Opcode::Binary, &message);
+        let result = inflated(
+            Side::Client,
+            &Config::new(),
+            NO_TAKEOVER,
+            &bytes,
+            &Split::Whole,
+        );
+        assert_eq!(result.error, None, "{len} bytes");
+        assert!(result.seen == [Seen::Binary(payload)], "{len} bytes");
+    }
+}
+
 /// Bytes that come near to compressed data: real ones, damaged.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);

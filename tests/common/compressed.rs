@@ -101,7 +101,10 @@ fn run_compressor(compress: &mut Compress, mut data: &[u8], flush: FlushCompress
         compress.compress_vec(data, &mut bytes, flush).unwrap();
         let taken = usize::try_from(compress.total_in() - before_in).unwrap();
         data = &data[taken..];
-        if data.is_empty() && bytes.len() - before_out < room {
+        let given = bytes.len() - before_out;
+        // It may stop with room left and the flush not done yet.
+        let is_done = !matches!(flush, FlushCompress::Sync) || bytes.ends_with(&TAIL);
+        if data.is_empty() && given < room && (is_done || given == 0) {
             return bytes;
         }
     }
