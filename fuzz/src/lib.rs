@@ -1,11 +1,14 @@
 //! What the fuzz targets share.
 
+pub mod compression;
+pub mod others;
+
 use bytes::Buf;
 use sansocket::frame::{Header, Opcode, mask};
 use sansocket::handshake::Limits;
 use sansocket::{
-    Chunk, CloseFrame, Config, Connection, Data, DeflateConfig, Delivery, Event, ReceiveBuffer,
-    SeededMaskKeys,
+    Chunk, CloseFrame, Config, Connection, Data, DeflateConfig, Delivery, Event, MaskKeys,
+    ReceiveBuffer, SeededMaskKeys,
 };
 
 /// Small limits, so that short inputs reach them.
@@ -40,13 +43,16 @@ impl Flags {
         (self.0 & 0x40 != 0).then_some(config)
     }
 
-    pub fn config(self) -> Config {
-        let delivery = match self.chunks() {
+    pub fn delivery(self) -> Delivery {
+        match self.chunks() {
             true => Delivery::Chunks,
             false => Delivery::Messages,
-        };
+        }
+    }
+
+    pub fn config(self) -> Config {
         Config::new()
-            .delivery(delivery)
+            .delivery(self.delivery())
             .max_frame_size(MAX_FRAME as u64)
             .max_message_size(MAX_MESSAGE as u64)
             .max_fragments(8)
@@ -87,6 +93,67 @@ pub fn drain(connection: &mut Connection, to: &mut Vec<u8>) {
         to.extend_from_slice(chunk);
         transmit.advance(len);
     }
+}
+
+/// The same key for every frame.
+pub struct Fixed(pub [u8; 4]);
+
+impl MaskKeys for Fixed {
+    fn next_key(&mut self) -> [u8; 4] {
+        self.0
+    }
+}
+
+/// A frame, masked if a client sends it.
+pub fn frame(by_client: bool, opcode: Opcode, fin: bool, rsv1: bool, payload: &[u8]) -> Vec<u8> {
+    let key = by_client.then_some([0x37, 0xFA, 0x21, 0x3D]);
+    let header = Header {
+        rsv1,
+        masking_key: key,
+        ..Header::new(opcode, fin, payload.len() as u64)
+    };
+    let mut bytes = header.encode().to_vec();
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
+    mask(&mut bytes[start..], key.unwrap_or_default());
+    bytes
+}
+
+/// A message in fragments of these sizes in turn, and where in it each byte of the payload ends.
+pub fn fragments(
+    by_client: bool,
+    first: Opcode,
+    rsv1: bool,
+    payload: &[u8],
+    sizes: &[u8],
+) -> (Vec<u8>, Vec<usize>) {
+    let (mut wire, mut ends) = (Vec::new(), Vec::new());
+    let mut parts: Vec<&[u8]> = reads(payload, sizes).collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts.into_iter().chain([last]) {
+        let fin = ends.len() + part.len() == payload.len();
+        wire.extend(match wire.is_empty() {
+            true => frame(by_client, first, fin, rsv1, part),
+            false => frame(by_client, Opcode::Continuation, fin, false, part),
+        });
+        ends.extend((0..part.len()).rev().map(|left| wire.len() - left));
+    }
+    (wire, ends)
+}
+
+/// A compressed message that holds the bytes as they are: stored blocks (RFC 1951 §3.2.4), the last
+/// of them without what RFC 7692 §7.2.1 takes off.
+pub fn stored(data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for block in data.chunks(0xFFFF) {
+        let len = block.len() as u16;
+        bytes.push(0);
+        bytes.extend(len.to_le_bytes());
+        bytes.extend((!len).to_le_bytes());
+        bytes.extend(block);
+    }
+    bytes.push(0);
+    bytes
 }
 
 /// The frames that a connection transmitted: well-formed, masked as its role asks, and none behind
