@@ -2,6 +2,7 @@
 
 pub mod compression;
 pub mod others;
+pub mod pair;
 
 use bytes::Buf;
 use sansocket::frame::{Header, Opcode, mask};
