@@ -299,6 +299,19 @@ impl Connection {
         self.timers.on_received();
     }
 
+    /// Queues into this memory from here on, unless there is some already.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn put_queue_room(&mut self, room: alloc::vec::Vec<u8>) {
+        self.queue.put_room(room);
+    }
+
+    /// The memory of the queue, if nothing is in it and it is not small.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn take_queue_room(&mut self) -> Option<alloc::vec::Vec<u8>> {
+        self.queue.take_room()
+    }
+
     /// Gives back the queue's memory alone, which is made anew in no time.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn release_queue(&mut self) {

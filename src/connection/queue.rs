@@ -17,6 +17,10 @@ const KEEP: usize = MASK_BLOCK + MAX_HEADER_SIZE;
 /// And places for no more payloads than this.
 const KEEP_LARGE: usize = 256;
 
+/// What a drained queue may keep of a connection that the memory is lent to, in bytes.
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+const SMALL: usize = 4 * 1024;
+
 /// Frames in the order of their transmission. Small ones are coalesced in `tail`; the payloads in
 /// `large` stand between bytes of it, where they are, so that they are never copied.
 #[derive(Default)]
@@ -155,6 +159,22 @@ impl Queue {
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Uses this memory from here on, unless there is some.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn put_room(&mut self, room: Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            self.tail = room;
+        }
+    }
+
+    /// The memory of a queue in which nothing waits, if it is more than some small frames need.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(super) fn take_room(&mut self) -> Option<Vec<u8>> {
+        let takes = self.is_empty() && self.tail.capacity() > SMALL;
+        takes.then(|| core::mem::take(&mut self.tail))
     }
 
     /// Gives back all heap memory that holds nothing.
