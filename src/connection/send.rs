@@ -269,7 +269,7 @@ impl Connection {
     /// Without the feature, nothing is.
     #[cfg(not(feature = "deflate"))]
     #[inline]
-    fn queue_compressed(&mut self, _: Opcode, _: &[u8]) -> bool {
+    pub(super) fn queue_compressed(&mut self, _: Opcode, _: &[u8]) -> bool {
         false
     }
 
