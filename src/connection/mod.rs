@@ -299,7 +299,14 @@ impl Connection {
         self.timers.on_received();
     }
 
-    /// Queues into this memory from here on, unless there is some already.
+    /// Whether memory is to be lent before a message of this size is queued.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn needs_queue_room(&self, message: usize) -> bool {
+        self.queue.needs_room(message)
+    }
+
+    /// Queues into this memory from here on.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn put_queue_room(&mut self, room: alloc::vec::Vec<u8>) {
         self.queue.put_room(room);

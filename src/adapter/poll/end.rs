@@ -365,6 +365,7 @@ impl<T: Transport> End<T> {
     /// Gives back what a waiting connection does not need, and watches the next deadline; gives
     /// whether it has come.
     fn poll_deadline(&mut self) -> bool {
+        spare::drain_queue(&mut self.connection);
         self.connection.release_queue();
         let deadline = self.connection.poll_timeout();
         #[cfg(feature = "deflate")]

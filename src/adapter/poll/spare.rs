@@ -16,9 +16,6 @@ use crate::connection::{Connection, MAX_READ_HINT};
 /// No more than this stays with a thread, in bytes: room for the largest read.
 const KEEP: usize = MAX_READ_HINT;
 
-/// From this size on, in bytes, a message is queued in the thread's memory.
-const LARGE: usize = 4 * 1024;
-
 thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
     static QUEUE_ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -54,10 +51,11 @@ pub(super) fn discard(rx: &mut ReceiveBuffer) {
     drain(rx);
 }
 
-/// Before a message of this size is queued: gives an empty queue the thread's memory for it.
+/// Before a message of this size is queued, or one of any size where that is not known: gives an empty
+/// queue the thread's memory, unless little is likely to come.
 #[inline]
 pub(super) fn fill_queue(connection: &mut Connection, message: usize) {
-    if message >= LARGE {
+    if connection.needs_queue_room(message) {
         if let Ok(room) = QUEUE_ROOM.try_with(Cell::take) {
             connection.put_queue_room(room);
         }

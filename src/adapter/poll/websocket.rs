@@ -8,6 +8,7 @@ use super::commands::{self, Sender};
 use super::end::End;
 use super::io::Io;
 use super::recv::{RecvEvent, RecvWithConnection};
+use super::spare;
 use super::split::{self, ReceiveHalf, SendHalf};
 use super::stream::poll_message;
 use super::transport::Transport;
@@ -131,6 +132,7 @@ impl<T: Transport> WebSocket<T> {
     /// [`Connection::send_text`], say. It leaves with the next [`flush`](Self::flush) or
     /// [`recv`](Self::recv).
     pub fn connection_mut(&mut self) -> &mut Connection {
+        spare::fill_queue(&mut self.end.connection, 0);
         &mut self.end.connection
     }
 
