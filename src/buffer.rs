@@ -240,7 +240,8 @@ impl ReceiveBuffer {
     ///
     /// An `n` beyond the room is held at the room's size.
     pub fn commit(&mut self, n: usize) {
-        self.end = self.end.saturating_add(n).min(self.store.len());
+        let room = self.store.len().max(self.end);
+        self.end = self.end.saturating_add(n).min(room);
     }
 
     /// Appends bytes that were received elsewhere: one copy.
@@ -330,6 +331,11 @@ impl ReceiveBuffer {
     #[inline]
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
         self.store.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
+    /// How many bytes in front of the unread ones have been consumed and not made room of.
+    pub(crate) fn consumed(&self) -> usize {
+        self.start
     }
 
     /// Consumes the first `n` unread bytes.

@@ -257,7 +257,8 @@ impl<'a> Text<'a> {
         Self(Lent::Assembled(text))
     }
 
-    /// The text as one's own: copied if it came in one read, taken without a copy otherwise.
+    /// The text as one's own: copied if it came in one frame of up to 64 KiB, taken without a copy
+    /// otherwise.
     #[inline]
     pub fn into_string(self) -> String {
         match self.0 {
@@ -296,7 +297,8 @@ impl<'a> Payload<'a> {
     /// The payload as one's own: handed over with its allocation if it came in fragments, or is large
     /// and fills at least half of the buffer; copied otherwise.
     ///
-    /// What is dropped before more is read gives its allocation back to the buffer.
+    /// What is dropped before more is read gives its allocation back to the buffer, which keeps a share
+    /// of it until then: before, it is not [unique](Bytes::is_unique).
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {

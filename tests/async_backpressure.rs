@@ -145,6 +145,43 @@ fn while_the_peer_does_not_read_sending_waits_and_little_is_held() {
 }
 
 #[test]
+fn a_large_message_that_has_left_leaves_no_memory_with_its_connection() {
+    let payload = Bytes::from(vec![7; 200_000]);
+    for side in [Side::Client, Side::Server] {
+        let send = |take_at_once: bool| {
+            let (websocket, stream) = websocket(side, Config::new());
+            let (receive, mut send) = websocket.split();
+            let ((), used) = measure(|| {
+                for lent in [true, false] {
+                    stream.0.borrow_mut().is_full = !take_at_once;
+                    let mut future: Pin<Box<dyn Future<Output = _>>> = match lent {
+                        true => Box::pin(send.send_binary(&payload)),
+                        false => Box::pin(send.send(payload.clone())),
+                    };
+                    if !take_at_once {
+                        assert!(future.as_mut().now_or_never().is_none());
+                        stream.0.borrow_mut().is_full = false;
+                    }
+                    future.now_or_never().unwrap().unwrap();
+                    stream.0.borrow_mut().writes = Vec::new();
+                }
+            });
+            drop((receive, send));
+            used
+        };
+        // What stays with the thread comes first.
+        send(true);
+        send(false);
+        for take_at_once in [true, false] {
+            let used = send(take_at_once);
+            assert!(used.held < 1000, "{side:?}, {take_at_once}: {used:?}");
+        }
+        let used = send(true);
+        assert!(side == Side::Client || used.largest < 1000, "{used:?}");
+    }
+}
+
+#[test]
 fn a_sink_holds_at_most_the_limit_and_one_message() {
     let (limit, size) = (10 * KIB, 3 * KIB);
     let (mut server, stream) = websocket(Side::Server, Config::new().write_limit(limit));

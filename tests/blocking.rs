@@ -391,6 +391,25 @@ fn a_peer_that_does_not_pong_ends_the_connection() {
 }
 
 #[test]
+fn a_peer_that_is_slow_to_take_a_lent_message_is_not_taken_for_dead() {
+    let (mut server, mut client) = raw_client(Config::new().keep_alive(30 * MS, 150 * MS));
+    thread::spawn(move || {
+        let mut room = vec![0; 64 << 10];
+        while client.read(&mut room).is_ok_and(|n| n > 0) {
+            thread::sleep(5 * MS);
+        }
+    });
+    server.send("x").unwrap();
+    thread::sleep(40 * MS);
+    // The ping leaves, and is answered by nothing but reading.
+    server.flush().unwrap();
+    server.flush().unwrap();
+    server.send_binary(&vec![7; 16 << 20]).unwrap();
+    assert_eq!(server.connection().state(), State::Open);
+    assert_eq!(server.connection().outcome(), None);
+}
+
+#[test]
 fn a_peer_that_never_answers_the_close_frame_is_let_go_of() {
     let (mut server, client) = raw_client(Config::new().close_timeout(100 * MS));
     server.close(CloseCode::NORMAL).unwrap();

@@ -290,6 +290,40 @@ fn a_payload_taken_along_leaves_the_bytes_behind_it_intact() {
 }
 
 #[test]
+fn bytes_behind_a_payload_taken_along_outlast_a_commit_without_room() {
+    for side in SIDES {
+        let mut rx = ReceiveBuffer::new();
+        let mut connection = side.connection(Config::new());
+        let next = side.text("next");
+        rx.extend_from_slice(&[side.binary(&data(40_000)), next.clone()].concat());
+        let large = connection.receive(&mut rx).unwrap().unwrap();
+        assert!(large.into_message().is_some());
+        rx.commit(0);
+        rx.commit(1000);
+        assert_eq!(rx.len(), next.len());
+        let next = connection.receive(&mut rx).unwrap().unwrap();
+        assert_eq!(next.into_message(), Some("next".into()));
+    }
+}
+
+#[test]
+fn after_a_large_frame_and_small_ones_reads_are_of_the_usual_size_again() {
+    let usual = 1000;
+    let (mut rx, mut server) = (ReceiveBuffer::new(), Side::Server.connection(Config::new()));
+    for byte in Side::Server.binary(&data(50_000)).chunks(700) {
+        rx.extend_from_slice(byte);
+        drop(server.receive(&mut rx).unwrap());
+    }
+    assert!(server.read_hint(&rx, usual) > 50_000);
+    for _ in 0..10 {
+        rx.extend_from_slice(&Side::Server.text("small"));
+        assert!(server.receive(&mut rx).unwrap().is_some());
+        assert!(server.receive(&mut rx).unwrap().is_none());
+    }
+    assert_eq!(server.read_hint(&rx, usual), usual);
+}
+
+#[test]
 fn an_assembled_message_taken_along_leaves_the_bytes_behind_it_intact() {
     for side in SIDES {
         for len in [10, 50_000] {

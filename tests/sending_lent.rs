@@ -168,3 +168,31 @@ fn a_pong_that_waits_for_another_never_lands_inside_of_a_lent_frame() {
         }
     }
 }
+
+#[test]
+fn a_client_s_payload_is_masked_right_behind_whatever_is_skipped() {
+    let payload = data(200_000);
+    let whole = {
+        let mut client = Side::Client.connection(Config::new());
+        client.send_binary(&payload).unwrap();
+        transmit_all(&mut client)
+    };
+    for skip in [1, 13, 14, 65_550, 65_551, 100_001, 200_013] {
+        let mut client = Side::Client.connection(Config::new());
+        let mut transmit = client.transmit_message(Data::Binary(&payload)).unwrap();
+        transmit.advance(skip);
+        let rest = write(transmit, 1 << 20, 1 << 20, true);
+        assert!(rest == whole[skip..], "{skip} bytes");
+    }
+}
+
+#[test]
+fn what_is_lent_is_not_shown_by_debugging() {
+    let payload = [b'x'; 70_000];
+    let mut client = Side::Client.connection(Config::new());
+    let transmit = client.transmit_message(Data::Binary(&payload)).unwrap();
+    assert_eq!(
+        format!("{transmit:?}"),
+        "TransmitMessage { remaining: 70014, .. }"
+    );
+}

@@ -155,7 +155,8 @@ pub(super) struct Incoming {
     pub(super) ends_with: Option<ProtocolError>,
     /// The largest message that may be lent as it lies; 0 unless a whole message may come next.
     pub(super) max_whole: usize,
-    /// Size of the payload of the last frame that did not come whole.
+    /// Size of the payload of the last frame that took the general path, which is likely the size of the
+    /// next; less when less comes.
     pub(super) last_partial: u64,
     pub(super) limits: Limits,
 }
@@ -265,6 +266,14 @@ impl Incoming {
         self.last_partial = header.payload_len;
         self.max_whole = 0;
         Ok(())
+    }
+
+    /// So much came since the buffer was read out last, and no large frame is on its way: if that is
+    /// little, less is to be read next time.
+    pub(super) fn on_read_out(&mut self, came: usize) {
+        if (came as u64) < self.last_partial / 2 {
+            self.last_partial /= 2;
+        }
     }
 
     pub(super) fn end_message(&mut self) {

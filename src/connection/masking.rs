@@ -2,11 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::frame::{masked, repeated, rotated};
-
-/// From this size on, the widest vectors that the machine has pay for finding out about them.
 #[cfg(feature = "simd")]
-const DETECT_MIN: usize = 1024;
+use crate::frame::DETECT_MIN;
+use crate::frame::{masked, repeated, rotated};
 
 /// From this size on, blocks of 64 bytes pay.
 const WIDE_MIN: usize = 256;

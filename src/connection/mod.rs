@@ -299,6 +299,26 @@ impl Connection {
         self.timers.on_received();
     }
 
+    /// Whether memory is to be lent before a message of this size is queued.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn needs_queue_room(&self, message: usize) -> bool {
+        self.queue.needs_room(message)
+    }
+
+    /// Queues into this memory from here on.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) fn put_queue_room(&mut self, room: alloc::vec::Vec<u8>) {
+        self.queue.put_room(room);
+    }
+
+    /// The memory of the queue, if nothing is in it and it is not small.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn take_queue_room(&mut self) -> Option<alloc::vec::Vec<u8>> {
+        self.queue.take_room()
+    }
+
     /// Gives back the queue's memory alone, which is made anew in no time.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(crate) fn release_queue(&mut self) {

@@ -17,6 +17,9 @@ const KEEP: usize = MASK_BLOCK + MAX_HEADER_SIZE;
 /// And places for no more payloads than this.
 const KEEP_LARGE: usize = 256;
 
+/// From this many bytes on, what waits at a time is queued in memory that is lent, if any is.
+const LARGE_BATCH: usize = 512;
+
 /// Frames in the order of their transmission. Small ones are coalesced in `tail`; the payloads in
 /// `large` stand between bytes of it, where they are, so that they are never copied.
 #[derive(Default)]
@@ -34,6 +37,8 @@ pub(super) struct Queue {
     ping_end: usize,
     /// Bytes have left before it since this was last asked.
     ping_comes_nearer: bool,
+    /// The last batch was large, so that the next is likely to be.
+    was_large: bool,
 }
 
 /// Sizes only: what waits may be secret.
@@ -157,10 +162,36 @@ impl Queue {
         *self = Self::default();
     }
 
+    /// Whether memory is to be lent before a message of this size is queued.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(super) fn needs_room(&self, message: usize) -> bool {
+        self.tail.capacity() == 0 && (self.was_large || message >= LARGE_BATCH)
+    }
+
+    /// Uses this memory from here on.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn put_room(&mut self, room: Vec<u8>) {
+        if self.tail.capacity() == 0 {
+            self.tail = room;
+        }
+    }
+
+    /// The memory of a queue in which nothing waits, if it is more than some small frames need.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(super) fn take_room(&mut self) -> Option<Vec<u8>> {
+        let takes = self.is_empty() && self.tail.capacity() > LARGE_BATCH;
+        takes.then(|| core::mem::take(&mut self.tail))
+    }
+
     /// Gives back all heap memory that holds nothing.
     pub(super) fn release(&mut self) {
         if self.is_empty() {
-            self.clear();
+            *self = Self {
+                was_large: self.was_large,
+                ..Self::default()
+            };
         }
     }
 
@@ -263,6 +294,7 @@ impl Queue {
     /// All has left.
     #[inline]
     fn on_drained(&mut self) {
+        self.was_large = self.tail.len() >= LARGE_BATCH;
         self.sent = 0;
         self.tail.clear();
         if self.tail.capacity() > KEEP {

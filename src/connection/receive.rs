@@ -278,6 +278,7 @@ impl Connection {
                 rx.assembly.clear();
             }
             let Some((header, size)) = Header::decode(rx.unread())? else {
+                self.incoming.on_read_out(rx.consumed());
                 return Ok(false);
             };
             self.check_header(&header)?;

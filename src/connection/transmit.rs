@@ -1,11 +1,17 @@
 //! What is to be written to the transport.
 
+use core::fmt;
 #[cfg(feature = "std")]
 use std::io::IoSlice;
 
 use bytes::Buf;
 
+use super::Connection;
 use super::queue::{MASK_BLOCK, Queue};
+use super::send::LARGE;
+use crate::error::SendError;
+use crate::frame::rotated;
+use crate::message::Data;
 
 /// The bytes to write to the transport: a [`Buf`] that gives them in order, in one or several
 /// slices.
@@ -79,12 +85,75 @@ fn fill<'a>(slices: &mut [IoSlice<'a>], queue: &'a Queue) -> usize {
         .count()
 }
 
+impl Connection {
+    /// Command and output: queues a message without its payload, which is lent: what is transmitted
+    /// at once is not copied.
+    ///
+    /// What is queued already leaves first. Whatever of the payload has not left when the result is
+    /// dropped is copied to the queue, so that the message is sent like any other; that may exceed
+    /// the [write limit](crate::Config::write_limit), once. A client's payload is masked in blocks of
+    /// 64 KiB, on the way; a message below 8 KiB, or one that is compressed, is queued whole.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection, Data};
+    /// use std::io::Write;
+    /// use bytes::Buf;
+    ///
+    /// let (mut server, mut stream) = (Connection::server(Config::new()), Vec::new());
+    /// let image = vec![7; 100_000];
+    ///
+    /// let mut transmit = server.transmit_message(Data::Binary(&image))?;
+    /// while transmit.has_remaining() {
+    ///     let n = stream.write(transmit.chunk())?; // or write_vectored
+    ///     transmit.advance(n);
+    /// }
+    /// # drop(transmit);
+    /// assert_eq!(stream.len(), 100_010);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    #[inline(always)]
+    pub fn transmit_message<'a>(
+        &'a mut self,
+        message: Data<'a>,
+    ) -> Result<TransmitMessage<'a>, SendError> {
+        let lent = self.queue_or_lend(message)?;
+        Ok(TransmitMessage::new(
+            &mut self.queue,
+            message.as_bytes(),
+            lent,
+        ))
+    }
+
+    /// Queues a message, or its header alone.
+    fn queue_or_lend(&mut self, message: Data<'_>) -> Result<Lent, SendError> {
+        let (opcode, payload) = (message.opcode(), message.as_bytes());
+        self.may_send_message(payload.len())?;
+        if payload.len() < LARGE {
+            self.queue_message(opcode, payload);
+        } else if !self.queue_compressed(opcode, payload) {
+            // What else is queued comes before the header: nothing may come between it and the payload.
+            self.queue.push_next_pong();
+            let header = self.next_header(opcode, true, payload.len());
+            self.queue.push(&header, &[]);
+            return Ok(match header.masking_key {
+                None => Lent::AsItIs,
+                Some(key) => Lent::ToMask(key),
+            });
+        }
+        Ok(Lent::Nothing)
+    }
+}
+
 /// The bytes to write to the transport, the last of which are a message that is lent: what
 /// [`Connection::transmit_message`](super::Connection::transmit_message) gives.
 ///
 /// It is used as [`Transmit`] is. What has not left when it is dropped is copied to the queue, to
-/// leave with the next `transmit`.
-#[derive(Debug)]
+/// leave with the next `transmit`. To forget it, as `mem::forget` does, cuts the frame short: then
+/// the connection is of no more use.
+#[must_use = "dropped at once, it copies the message"]
 pub struct TransmitMessage<'a> {
     queue: &'a mut Queue,
     /// What of the payload is not in the queue.
@@ -93,9 +162,18 @@ pub struct TransmitMessage<'a> {
     key: Option<[u8; 4]>,
 }
 
+/// Sizes only: what waits may be secret.
+impl fmt::Debug for TransmitMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransmitMessage")
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}
+
 /// What of a message is not in the queue.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Lent {
+enum Lent {
     Nothing,
     AsItIs,
     ToMask([u8; 4]),
@@ -104,7 +182,7 @@ pub(super) enum Lent {
 impl<'a> TransmitMessage<'a> {
     /// The header of what is lent is queued.
     #[inline(always)]
-    pub(super) fn new(queue: &'a mut Queue, payload: &'a [u8], lent: Lent) -> Self {
+    fn new(queue: &'a mut Queue, payload: &'a [u8], lent: Lent) -> Self {
         let mut this = Self {
             queue,
             lent: payload,
@@ -130,6 +208,7 @@ impl<'a> TransmitMessage<'a> {
 
     fn advance_lent(&mut self, n: usize) {
         self.lent = self.lent.get(n..).unwrap_or_default();
+        self.key = self.key.map(|key| rotated(key, n));
         if self.key.is_some() && self.queue.is_empty() && !self.lent.is_empty() {
             self.mask_block();
         }

@@ -5,7 +5,7 @@ const ALIGN_MIN: usize = 256;
 
 /// From this size on it pays to find out which vectors the machine has.
 #[cfg(feature = "simd")]
-const DETECT_MIN: usize = 1024;
+pub(crate) const DETECT_MIN: usize = 1024;
 
 /// The block of the wide passes.
 const WIDE: usize = 64;

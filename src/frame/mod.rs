@@ -21,5 +21,7 @@ mod mask;
 
 pub(crate) use header::MAX_CONTROL_PAYLOAD;
 pub use header::{EncodedHeader, Header, HeaderError, MAX_HEADER_SIZE, Opcode};
+#[cfg(feature = "simd")]
+pub(crate) use mask::DETECT_MIN;
 pub use mask::{mask, mask_at};
 pub(crate) use mask::{masked, repeated, rotated};

@@ -60,7 +60,9 @@ impl<S: Transport> End<S> {
             self.holds_back = true;
             let in_time = if self.connection.queued() > 0 {
                 let moved = self.io.write(&mut self.connection.transmit(), deadline);
-                self.on_written(&moved);
+                if matches!(moved, Ok(Moved::Bytes(_))) {
+                    self.on_written();
+                }
                 moved.map(|moved| moved != Moved::Deadline)
             } else {
                 let flushed = self.io.flush(deadline);
@@ -89,34 +91,40 @@ impl<S: Transport> End<S> {
     /// Queues a message of which as much has left as the stream takes at once, with what was queued
     /// before it. Gives whether to [`flush`](Self::flush) now, as opposed to when it takes more.
     pub(super) fn start_message(&mut self, message: Data<'_>) -> Result<bool, Error> {
+        self.connection.handle_timeout(self.io.now());
+        if let Some(kind) = self.broken {
+            self.connection.may_queue(0)?;
+            return Err(io::Error::from(kind).into());
+        }
         let deadline = self.connection.poll_timeout();
         let mut transmit = self.connection.transmit_message(message)?;
-        if self.broken.is_some() {
-            return Ok(true);
-        }
         self.holds_back = true;
-        let moved = loop {
-            let moved = self.io.write(&mut transmit, deadline);
-            let goes_on = moved.as_ref().is_ok_and(|moved| *moved != Moved::Deadline);
-            if !goes_on || !transmit.has_remaining() {
-                break moved;
+        let mut has_moved = false;
+        let result = loop {
+            match self.io.write(&mut transmit, deadline) {
+                Ok(Moved::Bytes(_)) => has_moved = true,
+                Ok(Moved::Deadline) => break Ok(true),
+                Err(error) if is_blocked(&error) => break Ok(false),
+                Err(error) => {
+                    // Nothing more will leave, so that there is no use in a copy.
+                    transmit.advance(usize::MAX);
+                    break Err(error);
+                }
+            }
+            if !transmit.has_remaining() {
+                break Ok(true);
             }
         };
         drop(transmit);
-        self.on_written(&moved);
-        match moved {
-            Err(error) if is_blocked(&error) => Ok(false),
-            Err(error) => {
-                self.on_error(&error);
-                Err(error.into())
-            }
-            Ok(_) => Ok(true),
+        if has_moved {
+            self.on_written();
         }
+        Ok(result.inspect_err(|error| self.on_error(error))?)
     }
 
     /// A pong may have come that nobody reads while this goes on.
-    fn on_written(&mut self, moved: &io::Result<Moved>) {
-        if moved.as_ref().is_ok_and(|moved| *moved != Moved::Deadline) && !self.is_receiving {
+    fn on_written(&mut self) {
+        if !self.is_receiving {
             self.connection.on_taken();
         }
     }

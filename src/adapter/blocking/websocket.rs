@@ -217,8 +217,11 @@ impl<S: Transport> WebSocket<S> {
         self.flush_unless_blocked()
     }
 
-    /// Sends a text message that is lent: [`send`](Self::send) without a copy of what the stream takes
-    /// at once.
+    /// Sends a text message that is borrowed, and flushes.
+    ///
+    /// A server's payload of 8 KiB or more that the stream takes at once is written from where it is. A
+    /// smaller one is copied behind its header; a client's is copied to mask it, 64 KiB at a time; a
+    /// compressed one is queued in that form. If the stream blocks, the rest is copied to the queue.
     ///
     /// # Errors
     /// As for [`send`](Self::send), but nothing comes back.
@@ -226,8 +229,7 @@ impl<S: Transport> WebSocket<S> {
         self.send_lent(Data::Text(text))
     }
 
-    /// Sends a binary message that is lent: [`send`](Self::send) without a copy of what the stream
-    /// takes at once.
+    /// Sends a binary message that is borrowed, and flushes: see [`send_text`](Self::send_text).
     ///
     /// # Errors
     /// As for [`send_text`](Self::send_text).

@@ -171,7 +171,7 @@ macro_rules! methods {
         /// Queues a message and flushes: waits until it has left.
         ///
         /// If the peer does not read, this waits, and no more than
-        /// [`write_limit`](crate::Config::write_limit) bytes are queued.
+        /// [`write_limit`](crate::Config::write_limit) bytes, or one message, are queued.
         ///
         /// # Cancel safety
         /// The message is queued as a whole or not at all, and if it is, it leaves with the next
@@ -189,11 +189,15 @@ macro_rules! methods {
             commands::Send { to: self, message }
         }
 
-        /// Sends a text message that is lent: [`send`](Self::send) without a copy of what the stream
-        /// takes at once.
+        /// Sends a text message that is borrowed, and flushes.
+        ///
+        /// A server's payload of 8 KiB or more that the stream takes at once is written from where it
+        /// is. A smaller one is copied behind its header; a client's is copied to mask it, 64 KiB at a
+        /// time; a compressed one is queued in that form. What the stream does not take at once is
+        /// copied as well, all of it, so that the message leaves whole whatever becomes of this call.
         ///
         /// # Cancel safety
-        /// As for [`send`](Self::send); a message of which a part has left is queued to its end.
+        /// As for [`send`](Self::send): a message of which a part has left is queued to its end.
         ///
         /// # Errors
         /// The stream's; or the message cannot be sent, since the connection is closing, say.
@@ -206,8 +210,9 @@ macro_rules! methods {
             commands::SendLent { to: self, message }
         }
 
-        /// Sends a binary message that is lent: [`send`](Self::send) without a copy of what the
-        /// stream takes at once.
+        /// Sends a binary message that is borrowed, and flushes: see [`send_text`](Self::send_text).
+        /// Who has a large payload as `Bytes` does better with [`send`](Self::send), which never
+        /// copies it for a server.
         ///
         /// # Cancel safety
         /// As for [`send_text`](Self::send_text).

@@ -220,11 +220,7 @@ impl<T: Transport> End<T> {
             match command(&mut self.connection) {
                 Ok(true) => return Poll::Ready(Ok(())),
                 Ok(false) => {}
-                Err(error) => {
-                    // The answer to the peer's Close frame may wait.
-                    let _ = self.poll_transmit(Role::Send);
-                    return Poll::Ready(Err(error));
-                }
+                Err(error) => return self.refuse(error),
             }
             let queued = self.connection.queued();
             match self.poll_flush(cx) {
@@ -237,12 +233,21 @@ impl<T: Transport> End<T> {
         }
     }
 
+    /// Nothing more can be sent, but the answer to the peer's Close frame may wait.
+    fn refuse(&mut self, error: Error) -> Poll<Result<(), Error>> {
+        let _ = self.poll_transmit(Role::Send);
+        Poll::Ready(Err(error))
+    }
+
     /// Waits until the message has been taken out of its place.
     pub(super) fn poll_feed(
         &mut self,
         cx: &mut Context<'_>,
         message: &mut Option<Message>,
     ) -> Poll<Result<(), Error>> {
+        if let Some(message) = message {
+            spare::fill_queue(&mut self.connection, message.len());
+        }
         let result = self.poll_command(cx, |connection| taken(connection.send_from(message)));
         result.map_err(|error| match (error, message.take()) {
             (Error::Command(error), Some(message)) => error.map(|()| message).into(),
@@ -269,11 +274,7 @@ impl<T: Transport> End<T> {
                     let len = lent.as_bytes().len();
                     ready!(self.poll_command(cx, |connection| taken(connection.may_queue(len))))?;
                 }
-                Err(error) => {
-                    // The answer to the peer's Close frame may wait.
-                    let _ = self.poll_transmit(Role::Send);
-                    return Poll::Ready(Err(error.into()));
-                }
+                Err(error) => return self.refuse(error.into()),
             }
         }
         self.poll_flush(cx)
@@ -281,14 +282,18 @@ impl<T: Transport> End<T> {
 
     /// Writes what is queued and a message, from where it is; what the stream does not take is queued.
     fn start_message(&mut self, message: Data<'_>) -> Result<Poll<io::Result<()>>, SendError> {
+        if let Some(kind) = self.broken {
+            self.connection.may_queue(0)?;
+            return Ok(Poll::Ready(Err(kind.into())));
+        }
+        spare::fill_queue(&mut self.connection, message.as_bytes().len());
+        let mut cx = Context::from_waker(&self.waker);
         let mut transmit = self.connection.transmit_message(message)?;
-        let result = match self.broken {
-            Some(kind) => Poll::Ready(Err(kind.into())),
-            None => {
-                let mut cx = Context::from_waker(&self.waker);
-                self.io.poll_write_all(&mut cx, &mut transmit)
-            }
-        };
+        let result = self.io.poll_write_all(&mut cx, &mut transmit);
+        if let Poll::Ready(Err(_)) = result {
+            // Nothing more will leave, so that there is no use in a copy.
+            transmit.advance(usize::MAX);
+        }
         drop(transmit);
         Ok(self.on_transmitted(Role::Send, result))
     }
@@ -321,6 +326,7 @@ impl<T: Transport> End<T> {
         } else if result.is_pending() && self.connection.state() == State::Closed {
             result = Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
+        spare::drain_queue(&mut self.connection);
         // Whom the other role's writes concern: one that waits for room, for the flush, or to shut
         // down.
         if mem::take(&mut self.io.has_moved) {
@@ -359,6 +365,7 @@ impl<T: Transport> End<T> {
     /// Gives back what a waiting connection does not need, and watches the next deadline; gives
     /// whether it has come.
     fn poll_deadline(&mut self) -> bool {
+        spare::drain_queue(&mut self.connection);
         self.connection.release_queue();
         let deadline = self.connection.poll_timeout();
         #[cfg(feature = "deflate")]

@@ -9,6 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use super::super::error::Error;
 use super::end::End;
+use super::spare;
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::connection::Connection;
@@ -84,7 +85,13 @@ impl<'a, T: Transport> Future for RecvWithConnection<'a, T> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().poll_lent(cx)
+        match self.get_mut().poll_lent(cx) {
+            Poll::Ready(Ok(Some((event, connection)))) => {
+                spare::fill_queue(connection, 0);
+                Poll::Ready(Ok(Some((event, connection))))
+            }
+            other => other,
+        }
     }
 }
 

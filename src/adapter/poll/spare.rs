@@ -1,21 +1,24 @@
-//! A receive buffer's memory for whoever reads on this thread.
+//! Memory for whoever reads, or sends what is large, on this thread.
 //!
 //! Each connection needs room to read into while it is polled, and none while it waits: so the
-//! connections of a thread share one piece of it. Who has bytes left to consume keeps it.
+//! connections of a thread share one piece of it, and another to queue large messages in. Who has
+//! bytes left to consume, or to transmit, keeps it.
 
+use alloc::vec::Vec;
 use core::cell::Cell;
 use std::thread_local;
 
 use bytes::BytesMut;
 
 use crate::buffer::ReceiveBuffer;
-use crate::connection::MAX_READ_HINT;
+use crate::connection::{Connection, MAX_READ_HINT};
 
 /// No more than this stays with a thread, in bytes: room for the largest read.
 const KEEP: usize = MAX_READ_HINT;
 
 thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
+    static QUEUE_ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Gives an empty buffer the thread's memory to read into.
@@ -46,4 +49,23 @@ pub(super) fn drain(rx: &mut ReceiveBuffer) {
 pub(super) fn discard(rx: &mut ReceiveBuffer) {
     rx.discard();
     drain(rx);
+}
+
+/// Before a message of this size is queued, or one of any size where that is not known: gives an empty
+/// queue the thread's memory, unless little is likely to come.
+#[inline]
+pub(super) fn fill_queue(connection: &mut Connection, message: usize) {
+    if connection.needs_queue_room(message) {
+        if let Ok(room) = QUEUE_ROOM.try_with(Cell::take) {
+            connection.put_queue_room(room);
+        }
+    }
+}
+
+/// Takes a large queue's memory in which nothing is left, for the thread.
+#[inline]
+pub(super) fn drain_queue(connection: &mut Connection) {
+    if let Some(room) = connection.take_queue_room() {
+        let _ = QUEUE_ROOM.try_with(|spare| spare.set(room));
+    }
 }

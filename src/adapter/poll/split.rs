@@ -136,9 +136,9 @@ impl<T: Transport> SendHalf<T> {
         self.shared.lock().connection.set_compression(on);
     }
 
-    /// The engine: to see how much is queued, say, or to [`send_text`](Connection::send_text) what is
-    /// borrowed. The other half waits meanwhile; what is queued leaves with the next
-    /// [`flush`](Self::flush).
+    /// The engine: to see how much is queued, say, or to queue a copy of what is borrowed without a
+    /// flush, with [`Connection::send_text`]. The other half waits meanwhile; what is queued leaves with
+    /// the next [`flush`](Self::flush).
     pub fn with_connection<R>(&mut self, f: impl FnOnce(&mut Connection) -> R) -> R {
         f(&mut self.shared.lock().connection)
     }

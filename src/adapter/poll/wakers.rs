@@ -30,7 +30,8 @@ impl Wakers {
         }
     }
 
-    /// Before anything is polled, so that no wake-up is missed.
+    /// Before the last poll of what is waited for, so that no wake-up is missed: who finds out by polling
+    /// that there is something to wait for registers, and polls again.
     pub(super) fn register(&self, role: Role, cx: &Context<'_>) {
         let mut slot = self.of(role).lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *slot {

@@ -8,6 +8,7 @@ use super::commands::{self, Sender};
 use super::end::End;
 use super::io::Io;
 use super::recv::{RecvEvent, RecvWithConnection};
+use super::spare;
 use super::split::{self, ReceiveHalf, SendHalf};
 use super::stream::poll_message;
 use super::transport::Transport;
@@ -23,6 +24,12 @@ use crate::message::{Chunk, Data, Event, Message};
 ///
 /// It is a `Stream` of messages, which ends with the connection or behind an error, and a `Sink` for
 /// them. To receive and to send in two tasks, [`split`](Self::split) it.
+///
+/// # Which way to send
+/// [`send_text`](Self::send_text) and [`send_binary`](Self::send_binary) take what is borrowed, and
+/// [`send`](Self::send) what is owned; each of them flushes. Many messages leave in one write after
+/// [`feed`](Self::feed), or in answer to an event through
+/// [`recv_with_connection`](Self::recv_with_connection).
 ///
 /// # Memory
 /// A connection that waits, with nothing received in part and nothing queued, has no buffers: those
@@ -121,9 +128,11 @@ impl<T: Transport> WebSocket<T> {
         &self.end.connection
     }
 
-    /// The engine, to give it commands: to [`send_text`](Connection::send_text) what is borrowed,
-    /// say. What is queued leaves with the next [`flush`](Self::flush) or [`recv`](Self::recv).
+    /// The engine, to give it commands: to queue a copy of what is borrowed without a flush, with
+    /// [`Connection::send_text`], say. It leaves with the next [`flush`](Self::flush) or
+    /// [`recv`](Self::recv).
     pub fn connection_mut(&mut self) -> &mut Connection {
+        spare::fill_queue(&mut self.end.connection, 0);
         &mut self.end.connection
     }
 

@@ -18,7 +18,7 @@ use crate::memory::Memory;
 const USUAL_READ: usize = 16 * 1024;
 
 /// From this size on, messages that leave at once are lent to the stream, not copied.
-const LARGE: usize = 1024;
+const LARGE: usize = 8 * 1024;
 
 pub struct Sansocket;
 
@@ -297,9 +297,10 @@ fn owned_send(case: &Case, io: &Memory) -> Contender {
     })
 }
 
-/// Answers to small messages leave when all that was read has been answered, large ones at once.
+/// Answers leave in batches, large ones at once.
 fn sync_echo(case: &Case, io: &Memory) -> Contender {
     let batch = case.batch();
+    let is_lent = batch == 1 && case.size >= LARGE;
     let mut sync = Sync::new(case, io);
     Contender::new(SYNC, Path::Sync, move |n, seen| {
         let mut left = n;
@@ -307,19 +308,19 @@ fn sync_echo(case: &Case, io: &Memory) -> Contender {
             match sync.connection.receive(&mut sync.rx).unwrap() {
                 Some(event) => {
                     seen.message(payload(&event));
-                    if batch == 1 {
+                    left -= 1;
+                    if is_lent {
                         let message = Data::Binary(payload(&event));
                         let transmit = sync.connection.transmit_message(message).unwrap();
                         write_all(&mut sync.io, transmit);
-                    } else {
-                        sync.connection.send_binary(payload(&event)).unwrap();
+                        continue;
                     }
-                    left -= 1;
+                    sync.connection.send_binary(payload(&event)).unwrap();
+                    if left % batch == 0 {
+                        sync.write();
+                    }
                 }
-                None => {
-                    sync.write();
-                    sync.read();
-                }
+                None => sync.read(),
             }
         }
         sync.write();
@@ -327,30 +328,35 @@ fn sync_echo(case: &Case, io: &Memory) -> Contender {
 }
 
 fn lent_echo(case: &Case, io: &Memory) -> Contender {
-    let mut websocket = websocket(case, io);
+    let (mut websocket, batch) = (websocket(case, io), case.batch());
     Contender::new(LENT, Path::Lent, move |n, seen| {
         now(async {
-            for _ in 0..n {
+            for i in 1..=n {
                 let next = websocket.recv_with_connection().await.unwrap();
                 let (event, connection) = next.unwrap();
                 seen.message(payload(&event));
                 connection.send_binary(payload(&event)).unwrap();
+                if i % batch == 0 || i == n {
+                    websocket.flush().await.unwrap();
+                }
             }
-            websocket.flush().await.unwrap();
         });
     })
 }
 
 fn owned_echo(case: &Case, io: &Memory) -> Contender {
-    let mut websocket = websocket(case, io);
+    let (mut websocket, batch) = (websocket(case, io), case.batch());
     Contender::new(OWNED, Path::Owned, move |n, seen| {
         now(async {
-            for _ in 0..n {
+            for i in 1..=n {
                 let message = websocket.recv().await.unwrap().unwrap();
                 seen.message(message.as_bytes());
-                websocket.feed(message).await.unwrap();
+                if i % batch == 0 || i == n {
+                    websocket.send(message).await.unwrap();
+                } else {
+                    websocket.feed(message).await.unwrap();
+                }
             }
-            websocket.flush().await.unwrap();
         });
     })
 }
