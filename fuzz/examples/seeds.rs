@@ -238,26 +238,24 @@ fn write_compressed(flags: Flags) -> Result<()> {
 }
 
 fn write_masked() -> Result<()> {
-    for (len, large) in [
+    for (len, before) in [
         (0_u16, 0),
-        (3, 0),
-        (7, 0),
-        (17, 0),
-        (255, 0),
-        (1029, 0),
-        (22_000, 1),
+        (3, 1),
+        (7, 5),
+        (17, 3),
+        (255, 2),
+        (1029, 125),
+        (22_000, 0xFA),
     ] {
         let offset = u64::from(len).to_le_bytes();
-        let name = format!("{len}-{large}");
-        let parts: [&[u8]; 6] = [
+        let parts: [&[u8]; 5] = [
             b"\x37\xFA\x21\x3D",
             &offset,
             &len.to_le_bytes(),
-            &[large, 5],
-            b"\x05\0",
+            &[before, 5, 0],
             b"pattern",
         ];
-        write("unmask", &name, &parts)?;
+        write("unmask", &len.to_string(), &parts)?;
     }
     Ok(())
 }
