@@ -25,6 +25,7 @@ fn main() -> Result<()> {
     }
     write_masked()?;
     write_lists()?;
+    write_scenes()?;
     write_operations()
 }
 
@@ -288,6 +289,85 @@ fn write_lists() -> Result<()> {
                 &format!("{i}-{j}"),
                 &[wishes, offer.as_bytes()],
             )?;
+        }
+    }
+    Ok(())
+}
+
+/// An operation of `pair`, by one end or the other, as `Arbitrary` reads it.
+fn operation(second: bool, op: u32, arguments: &[&[u8]]) -> Vec<u8> {
+    let arguments = arguments.concat();
+    [&[1, u8::from(second)][..], &variant(op, 12), &arguments].concat()
+}
+
+/// Conversations that chance seldom comes upon, in every role, delivery and compression.
+fn write_scenes() -> Result<()> {
+    let short = |text: u8| [&[text, 7][..], &variant(0, 3), &[20]].concat();
+    let medium = |size: u16| [&[0, 7][..], &variant(1, 3), &size.to_le_bytes()].concat();
+    let large = [&[0, 7][..], &variant(2, 3), &[30]].concat();
+    let all = [&[0xFF, 0xFF][..], &[50]];
+    for (flags, options, swap) in (0..30).map(|i| (i % 3, i / 3 % 5, i >= 15)) {
+        let op = |second: bool, op, arguments: &[&[u8]]| operation(second != swap, op, arguments);
+        let to_first = [op(true, 9, &all[..1]), op(false, 10, &all)].concat();
+        let to_second = [op(false, 9, &all[..1]), op(true, 10, &all)].concat();
+        let pings = [op(true, 4, &[&[3]]), op(true, 4, &[&[0]])].concat();
+        let scenes: [Vec<Vec<u8>>; 5] = [
+            // Two pongs wait, the second of them for the first to leave, when a message is lent.
+            vec![
+                pings.clone(),
+                to_first.clone(),
+                op(false, 2, &[&medium(9000), &[200, 0, 0, 0, 0, 0]]),
+                to_second.clone(),
+                op(false, 2, &[&large, &[0, 0x80, 0xFF, 0xFF, 1, 0]]),
+                to_second.clone(),
+            ],
+            // A message in chunks, with control frames between.
+            vec![
+                op(false, 3, &[&short(1), &[0]]),
+                op(false, 4, &[&[9]]),
+                pings,
+                op(false, 6, &[]),
+                to_first.clone(),
+                op(false, 3, &[&short(1), &[0]]),
+                op(false, 0, &[&short(0)]),
+                to_second.clone(),
+                op(false, 3, &[&short(1), &[1]]),
+            ],
+            // The link breaks amid a large message.
+            vec![
+                op(false, 1, &[&large]),
+                op(false, 0, &[&short(1)]),
+                op(false, 9, &[&30_000_u16.to_le_bytes()]),
+                op(true, 10, &[&20_000_u16.to_le_bytes(), &[1]]),
+                op(false, 11, &[&[100, 0]]),
+            ],
+            // A keep-alive ping that is answered, one that is not, and one that cannot leave.
+            vec![
+                op(false, 8, &[&[61]]),
+                to_second.clone(),
+                to_first.clone(),
+                op(false, 8, &[&[61]]),
+                op(false, 1, &[&large]),
+                op(false, 9, &[&all[0][..1], &[0]]),
+                op(false, 8, &[&[21]]),
+                op(false, 8, &[&[200]]),
+            ],
+            // Closing while messages are under way in both directions.
+            vec![
+                op(false, 0, &[&short(1)]),
+                op(true, 1, &[&medium(9000)]),
+                op(true, 9, &[&[100, 0]]),
+                op(false, 5, &[]),
+                to_second,
+                op(true, 0, &[&short(1)]),
+                to_first,
+                op(false, 8, &[&[11]]),
+            ],
+        ];
+        let head = [[0, 0x40, 0xC0][flags], [0, 2, 0x20, 0x62, 0x0C][options], 0];
+        for (i, scene) in scenes.iter().enumerate() {
+            let name = format!("scene-{i}-{flags}-{options}-{swap}");
+            write("pair", &name, &[&head, &scene.concat()])?;
         }
     }
     Ok(())
