@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use sansocket::frame::Header;
 use sansocket::{
     Chunk, CloseOutcome, Config, Connection, Data, Event, Message, ProtocolError, ReceiveBuffer,
@@ -83,6 +83,8 @@ pub struct End {
     seen: usize,
     part: usize,
     pings_seen: usize,
+    /// A message that was taken along.
+    held: Bytes,
     next_pong: usize,
     closed: bool,
     error: Option<ProtocolError>,
@@ -129,6 +131,7 @@ impl End {
             seen: 0,
             part: 0,
             pings_seen: 0,
+            held: Bytes::new(),
             next_pong: 0,
             closed: false,
             error: None,
@@ -275,6 +278,7 @@ impl End {
                             messages: &mut self.seen,
                             part: &mut self.part,
                             pings: &mut self.pings_seen,
+                            held: &mut self.held,
                             closed: &mut self.closed,
                         },
                         peer,
@@ -365,6 +369,7 @@ struct Seen<'a> {
     messages: &'a mut usize,
     part: &'a mut usize,
     pings: &'a mut usize,
+    held: &'a mut Bytes,
     closed: &'a mut bool,
 }
 
@@ -390,9 +395,17 @@ fn judge(event: Event<'_>, (pings, next_pong): (&[usize], &mut usize), seen: See
             None
         }
     };
+    let choice = |data: &[u8]| data.first().map_or(0, |first| first % 3);
     match event {
         Event::Text(text) => come(Data::Text(&text), true),
-        Event::Binary(data) => come(Data::Binary(&data), true),
+        // Lent, taken along for a while, or only for a moment.
+        Event::Binary(data) if choice(&data) == 0 => come(Data::Binary(&data), true),
+        Event::Binary(data) => {
+            let is_kept = choice(&data) == 1;
+            let data = data.into_bytes();
+            come(Data::Binary(&data), true);
+            *seen.held = if is_kept { data } else { Bytes::new() };
+        }
         Event::Chunk(Chunk { data, last }) => come(data, last),
         Event::Ping(payload) => {
             if let Some(number) = number(payload) {
