@@ -182,6 +182,32 @@ fn a_large_message_that_has_left_leaves_no_memory_with_its_connection() {
 }
 
 #[test]
+fn a_small_message_that_waits_holds_no_large_memory() {
+    let large = vec![7; 30_000];
+    for side in [Side::Client, Side::Server] {
+        // Connection after connection finds the memory that the large message has left behind.
+        for _ in 0..3 {
+            let (mut other, _) = websocket(side, Config::new());
+            for _ in 0..2 {
+                other.feed("first").now_or_never().unwrap().unwrap();
+                let _ = other.connection_mut().send_binary(&large);
+                other.flush().now_or_never().unwrap().unwrap();
+            }
+            let (mut slow, stream) = websocket(side, Config::new());
+            stream.0.borrow_mut().is_full = true;
+            let text = "x".repeat(600);
+            let ((), used) = measure(|| {
+                assert!(slow.send_text(&text).now_or_never().is_none());
+            });
+            // What was the thread's is counted as having been there.
+            assert!(used.held < 2000, "{side:?}: {used:?}");
+            let (_, freed) = measure(|| drop(slow));
+            assert!(freed.held > -4000, "{side:?}: {freed:?}");
+        }
+    }
+}
+
+#[test]
 fn a_sink_holds_at_most_the_limit_and_one_message() {
     let (limit, size) = (10 * KIB, 3 * KIB);
     let (mut server, stream) = websocket(Side::Server, Config::new().write_limit(limit));

@@ -192,6 +192,12 @@ impl Queue {
                 was_large: self.was_large,
                 ..Self::default()
             };
+            return;
+        }
+        // Memory that was lent may be far more than what waits.
+        let twice = self.tail.len().saturating_mul(2);
+        if self.tail.capacity() > twice.max(LARGE_BATCH) {
+            self.tail.shrink_to(twice);
         }
     }
 
