@@ -80,3 +80,35 @@ fn every_code_that_may_be_sent_is_sent_and_received_as_it_is() {
         }
     }
 }
+
+#[test]
+fn every_code_is_described() {
+    let registered = [
+        (1000, "normal closure"),
+        (1001, "going away"),
+        (1002, "protocol error"),
+        (1003, "unsupported data"),
+        (1007, "invalid payload data"),
+        (1008, "policy violation"),
+        (1009, "message too big"),
+        (1010, "mandatory extension missing"),
+        (1011, "internal error"),
+        (1012, "service restart"),
+        (1013, "try again later"),
+        (1014, "bad gateway"),
+    ];
+    let of = |code| CloseCode::new(code).unwrap();
+    for (code, description) in registered {
+        assert_eq!(of(code).description(), description);
+        assert_eq!(of(code).to_string(), format!("{code} ({description})"));
+        assert_eq!(format!("{:?}", of(code)), format!("CloseCode({code})"));
+    }
+    for (codes, description) in [
+        (3000..=3999, "registered by a library or framework"),
+        (4000..=4999, "private to the application"),
+    ] {
+        for code in codes {
+            assert_eq!(of(code).description(), description);
+        }
+    }
+}
