@@ -39,7 +39,7 @@ pub struct ReceiveBuffer {
     store: BytesMut,
     /// The store, after a message was handed over with its allocation; then `store` is empty. The
     /// unread bytes stay there until they are asked for: the message may have been dropped by then.
-    handed: Bytes,
+    handed: Option<Bytes>,
     start: usize,
     end: usize,
     pub(crate) assembly: Assembly,
@@ -218,14 +218,14 @@ impl ReceiveBuffer {
     /// what is unread out of it. To be called before unread bytes are looked at.
     #[inline]
     pub(crate) fn restore(&mut self) {
-        if !self.handed.is_empty() {
-            self.take_back();
+        if let Some(handed) = self.handed.take() {
+            self.take_back(handed);
         }
     }
 
     #[cold]
-    fn take_back(&mut self) {
-        match mem::take(&mut self.handed).try_into_mut() {
+    fn take_back(&mut self, handed: Bytes) {
+        match handed.try_into_mut() {
             Ok(store) => self.store = store,
             Err(handed) => {
                 let unread = handed.get(self.start..self.end).unwrap_or_default();
@@ -269,7 +269,7 @@ impl ReceiveBuffer {
     pub fn release(&mut self) {
         if self.start == self.end {
             self.store = BytesMut::new();
-            self.handed = Bytes::new();
+            self.handed = None;
             self.start = 0;
             self.end = 0;
         }
@@ -290,7 +290,7 @@ impl ReceiveBuffer {
     pub fn capacity(&self) -> usize {
         self.store
             .capacity()
-            .saturating_add(self.handed.len())
+            .saturating_add(self.handed.as_ref().map_or(0, Bytes::len))
             .saturating_add(self.assembly.capacity())
     }
 
@@ -385,8 +385,9 @@ impl ReceiveBuffer {
         if payload.len() < self.store.capacity() / 2 {
             return Bytes::copy_from_slice(payload);
         }
-        self.handed = mem::take(&mut self.store).freeze();
-        let mut payload = self.handed.clone();
+        let store = mem::take(&mut self.store).freeze();
+        let mut payload = store.clone();
+        self.handed = Some(store);
         payload.truncate(place.end);
         payload.advance(place.start.min(payload.len()));
         payload

@@ -64,6 +64,7 @@ impl Connection {
             return None;
         }
         let whole = self.whole_message(rx.unread())?;
+        self.incoming.awaited = 0;
         self.timers.on_received();
         Some(whole)
     }
@@ -284,6 +285,12 @@ impl Connection {
             self.check_header(&header)?;
             if header.opcode.is_control() {
                 return self.step_control(&header, size, rx);
+            }
+            if let Some(is_news) = self.incoming.awaits(&header, size, rx.len()) {
+                if is_news {
+                    self.timers.on_received();
+                }
+                return Ok(false);
             }
             self.incoming.begin_frame(&header)?;
             self.timers.on_received();
