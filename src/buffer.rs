@@ -72,8 +72,9 @@ impl Inflated {
     /// How much is inflated at a time, in bytes; enough for a small message.
     const STEP: usize = 8 * 1024;
     /// The same, of a message that has filled it once: each step costs the library a copy of its
-    /// window, and keeps it from the fast way over what comes out.
-    const LARGE_STEP: usize = 64 * 1024;
+    /// window, and keeps it from the fast way over what comes out. A message of 64 KiB does not fill it,
+    /// so that it is seen to end there, and is lent from there.
+    const LARGE_STEP: usize = 64 * 1024 + 64;
 
     fn clear(&mut self) {
         self.filled = 0;
@@ -126,6 +127,11 @@ impl Assembly {
         if !self.inflated.is_empty() {
             return false;
         }
+        self.is_unbegun()
+    }
+
+    /// Whether no part of a message is gathered yet.
+    pub(crate) fn is_unbegun(&self) -> bool {
         self.text.is_empty() && self.data.is_empty()
     }
 

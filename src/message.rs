@@ -260,8 +260,8 @@ impl<'a> Text<'a> {
         Self(Lent::Assembled(text))
     }
 
-    /// The text as one's own: copied if it came in one frame of up to 64 KiB, taken without a copy
-    /// otherwise.
+    /// The text as one's own: copied if it came in one frame, or compressed, and has up to 64 KiB; taken
+    /// without a copy otherwise.
     #[inline]
     pub fn into_string(self) -> String {
         match self.0 {

@@ -123,6 +123,9 @@ pub(super) enum Ready {
         len: usize,
         last: bool,
     },
+    /// A whole compressed message that is all in what was inflated.
+    #[cfg(feature = "deflate")]
+    InflatedWhole(Kind),
     /// Part of a compressed message, at the front of what was inflated.
     #[cfg(feature = "deflate")]
     Inflated {

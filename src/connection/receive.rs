@@ -191,6 +191,19 @@ impl Connection {
                 return self.lend_text_chunk(rx.at(place), last);
             }
             #[cfg(feature = "deflate")]
+            Ready::InflatedWhole(kind) => {
+                let whole = rx.assembly.inflated.consume(usize::MAX);
+                match kind {
+                    Kind::Binary => Event::Binary(Payload::in_place(whole)),
+                    Kind::Text => match utf8::check(whole) {
+                        Ok(text) => Event::Text(Text::in_place(text)),
+                        Err(Invalid) => {
+                            return Err(self.fail_receiving(ProtocolError::InvalidUtf8));
+                        }
+                    },
+                }
+            }
+            #[cfg(feature = "deflate")]
             Ready::Inflated { kind, len, last } => {
                 let part = rx.assembly.inflated.consume(len);
                 match kind {
