@@ -39,7 +39,7 @@ pub struct ReceiveBuffer {
     store: BytesMut,
     /// The store, after a message was handed over with its allocation; then `store` is empty. The
     /// unread bytes stay there until they are asked for: the message may have been dropped by then.
-    handed: Bytes,
+    handed: Option<Bytes>,
     start: usize,
     end: usize,
     pub(crate) assembly: Assembly,
@@ -72,8 +72,9 @@ impl Inflated {
     /// How much is inflated at a time, in bytes; enough for a small message.
     const STEP: usize = 8 * 1024;
     /// The same, of a message that has filled it once: each step costs the library a copy of its
-    /// window, and keeps it from the fast way over what comes out.
-    const LARGE_STEP: usize = 64 * 1024;
+    /// window, and keeps it from the fast way over what comes out. A message of 64 KiB does not fill it,
+    /// so that it is seen to end there, and is lent from there.
+    const LARGE_STEP: usize = 64 * 1024 + 64;
 
     fn clear(&mut self) {
         self.filled = 0;
@@ -126,6 +127,11 @@ impl Assembly {
         if !self.inflated.is_empty() {
             return false;
         }
+        self.is_unbegun()
+    }
+
+    /// Whether no part of a message is gathered yet.
+    pub(crate) fn is_unbegun(&self) -> bool {
         self.text.is_empty() && self.data.is_empty()
     }
 
@@ -218,14 +224,14 @@ impl ReceiveBuffer {
     /// what is unread out of it. To be called before unread bytes are looked at.
     #[inline]
     pub(crate) fn restore(&mut self) {
-        if !self.handed.is_empty() {
-            self.take_back();
+        if let Some(handed) = self.handed.take() {
+            self.take_back(handed);
         }
     }
 
     #[cold]
-    fn take_back(&mut self) {
-        match mem::take(&mut self.handed).try_into_mut() {
+    fn take_back(&mut self, handed: Bytes) {
+        match handed.try_into_mut() {
             Ok(store) => self.store = store,
             Err(handed) => {
                 let unread = handed.get(self.start..self.end).unwrap_or_default();
@@ -269,7 +275,7 @@ impl ReceiveBuffer {
     pub fn release(&mut self) {
         if self.start == self.end {
             self.store = BytesMut::new();
-            self.handed = Bytes::new();
+            self.handed = None;
             self.start = 0;
             self.end = 0;
         }
@@ -290,7 +296,7 @@ impl ReceiveBuffer {
     pub fn capacity(&self) -> usize {
         self.store
             .capacity()
-            .saturating_add(self.handed.len())
+            .saturating_add(self.handed.as_ref().map_or(0, Bytes::len))
             .saturating_add(self.assembly.capacity())
     }
 
@@ -385,8 +391,9 @@ impl ReceiveBuffer {
         if payload.len() < self.store.capacity() / 2 {
             return Bytes::copy_from_slice(payload);
         }
-        self.handed = mem::take(&mut self.store).freeze();
-        let mut payload = self.handed.clone();
+        let store = mem::take(&mut self.store).freeze();
+        let mut payload = store.clone();
+        self.handed = Some(store);
         payload.truncate(place.end);
         payload.advance(place.start.min(payload.len()));
         payload

@@ -10,6 +10,9 @@ use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
 use crate::frame::Opcode;
 
+/// A text is copied in blocks of this size, in bytes.
+const COPY_BLOCK: usize = 2048;
+
 /// A data message (§5.6), owned.
 ///
 /// ```
@@ -257,15 +260,35 @@ impl<'a> Text<'a> {
         Self(Lent::Assembled(text))
     }
 
-    /// The text as one's own: copied if it came in one frame of up to 64 KiB, taken without a copy
-    /// otherwise.
+    /// The text as one's own: copied if it came in one frame, or compressed, and has up to 64 KiB; taken
+    /// without a copy otherwise.
     #[inline]
     pub fn into_string(self) -> String {
         match self.0 {
+            Lent::InPlace(text) if text.len() > COPY_BLOCK => copied(text),
             Lent::InPlace(text) => text.into(),
             Lent::Assembled(text) => core::mem::take(text),
         }
     }
+}
+
+/// In blocks: what copies many bytes at once is slower, and slower by far where the two ends lie close to
+/// one another within their pages.
+#[inline(never)]
+fn copied(text: &str) -> String {
+    let mut copy = String::with_capacity(text.len());
+    let mut rest = text;
+    // A character has up to four bytes, so one of these places is between two.
+    let cut = |rest: &'_ str| {
+        let places = COPY_BLOCK..COPY_BLOCK.saturating_add(4);
+        places.into_iter().find(|at| rest.is_char_boundary(*at))
+    };
+    while let Some((block, more)) = cut(rest).and_then(|at| rest.split_at_checked(at)) {
+        copy.push_str(block);
+        rest = more;
+    }
+    copy.push_str(rest);
+    copy
 }
 
 impl Deref for Text<'_> {

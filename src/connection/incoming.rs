@@ -5,11 +5,15 @@ use core::ops::Range;
 use super::MAX_READ_HINT;
 use crate::config::{Config, Delivery};
 use crate::error::ProtocolError;
-use crate::frame::{Header, Opcode};
+use crate::frame::{Header, MAX_HEADER_SIZE, Opcode};
 use crate::utf8::CutChar;
 
 /// How many bytes more than it holds a small message may have in its compressed form.
 const COMPRESSED_MARGIN: u64 = 1024;
+
+/// A frame of whose payload no more has come is expected to be whole with the next read, in bytes: reads
+/// take this much of a next frame along.
+const EARLY: usize = 2 * MAX_HEADER_SIZE;
 
 /// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,9 @@ pub(super) enum Ready {
         len: usize,
         last: bool,
     },
+    /// A whole compressed message that is all in what was inflated.
+    #[cfg(feature = "deflate")]
+    InflatedWhole(Kind),
     /// Part of a compressed message, at the front of what was inflated.
     #[cfg(feature = "deflate")]
     Inflated {
@@ -158,6 +165,10 @@ pub(super) struct Incoming {
     /// Size of the payload of the last frame that took the general path, which is likely the size of the
     /// next; less when less comes.
     pub(super) last_partial: u64,
+    /// Size of the frame that is [awaited](Self::awaits), header included; 0 if none is.
+    pub(super) awaited: usize,
+    /// How much of it had come when it was looked at last.
+    came: usize,
     pub(super) limits: Limits,
 }
 
@@ -183,6 +194,8 @@ impl Incoming {
             ends_with: None,
             max_whole: 0,
             last_partial: 0,
+            awaited: 0,
+            came: 0,
             limits: Limits {
                 delivery: config.delivery,
                 frame: config.max_frame_size.min(addressable),
@@ -202,9 +215,36 @@ impl Incoming {
         usize::try_from(self.limits.message).unwrap_or(usize::MAX)
     }
 
-    /// Size and missing part of the payload that is being received.
+    /// Size of what is being received, a payload or an awaited frame, and how much of it has not been
+    /// consumed.
     pub(super) fn frame_left(&self) -> Option<(u64, u64)> {
+        if self.awaited > 0 {
+            return Some((self.awaited as u64, self.awaited as u64));
+        }
         self.frame.as_ref().map(|frame| (frame.total, frame.left))
+    }
+
+    /// Whether to leave a frame where it is, header and all: a binary message of which little more than
+    /// the header has `come`. It is likely to be whole with the next read, and takes the short path then.
+    /// Gives whether more of it has come than when this was asked last.
+    pub(super) fn awaits(
+        &mut self,
+        header: &Header,
+        header_size: usize,
+        come: usize,
+    ) -> Option<bool> {
+        let is_whole = header.opcode == Opcode::Binary && header.fin && !header.rsv1;
+        let len = usize::from(u16::try_from(header.payload_len).ok()?);
+        let size = header_size.saturating_add(len);
+        let is_early = come <= header_size.saturating_add(EARLY) && come < size;
+        if !is_whole || !is_early || len > self.max_whole || self.max_whole == 0 {
+            return None;
+        }
+        let is_news = self.awaited == 0 || self.came != come;
+        self.last_partial = header.payload_len;
+        self.awaited = size;
+        self.came = come;
+        Some(is_news)
     }
 
     /// Judges a data frame by its header, before any of its payload: its place among the fragments
@@ -263,6 +303,7 @@ impl Incoming {
             checked: 0,
         });
         self.message = Some(message);
+        self.awaited = 0;
         self.last_partial = header.payload_len;
         self.max_whole = 0;
         Ok(())

@@ -118,6 +118,10 @@ impl Connection {
                     }
                     return Ok(Progress::Ready);
                 }
+            } else if message_ends && rx.assembly.is_unbegun() {
+                self.incoming.ready = Ready::InflatedWhole(kind);
+                self.incoming.end_message();
+                return Ok(Progress::Ready);
             } else {
                 let max = self.incoming.max_message();
                 rx.assembly

@@ -64,6 +64,7 @@ impl Connection {
             return None;
         }
         let whole = self.whole_message(rx.unread())?;
+        self.incoming.awaited = 0;
         self.timers.on_received();
         Some(whole)
     }
@@ -190,6 +191,19 @@ impl Connection {
                 return self.lend_text_chunk(rx.at(place), last);
             }
             #[cfg(feature = "deflate")]
+            Ready::InflatedWhole(kind) => {
+                let whole = rx.assembly.inflated.consume(usize::MAX);
+                match kind {
+                    Kind::Binary => Event::Binary(Payload::in_place(whole)),
+                    Kind::Text => match utf8::check(whole) {
+                        Ok(text) => Event::Text(Text::in_place(text)),
+                        Err(Invalid) => {
+                            return Err(self.fail_receiving(ProtocolError::InvalidUtf8));
+                        }
+                    },
+                }
+            }
+            #[cfg(feature = "deflate")]
             Ready::Inflated { kind, len, last } => {
                 let part = rx.assembly.inflated.consume(len);
                 match kind {
@@ -284,6 +298,12 @@ impl Connection {
             self.check_header(&header)?;
             if header.opcode.is_control() {
                 return self.step_control(&header, size, rx);
+            }
+            if let Some(is_news) = self.incoming.awaits(&header, size, rx.len()) {
+                if is_news {
+                    self.timers.on_received();
+                }
+                return Ok(false);
             }
             self.incoming.begin_frame(&header)?;
             self.timers.on_received();

@@ -107,6 +107,7 @@ fn measure(case: &Case, effort: Effort) -> Vec<Row> {
                 .nanos
                 .push(time.as_nanos() as f64 / entry.messages as f64);
         }
+        io.next_place();
     }
     entries
         .into_iter()

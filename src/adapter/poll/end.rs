@@ -73,15 +73,20 @@ impl<T: Transport> End<T> {
         self.connection.whole(rx)
     }
 
-    /// Waits until there is an event to lend; gives whether there is, or the connection has ended.
+    /// Waits until there is an event to lend, or the connection has ended: none.
     #[cold]
     pub(super) fn poll_ready(
         &mut self,
         cx: &mut Context<'_>,
         rx: &mut ReceiveBuffer,
-    ) -> Poll<Result<bool, Error>> {
-        if !self.connection.has_pong() && matches!(self.connection.ready(rx), Ok(true)) {
-            return Poll::Ready(Ok(true));
+    ) -> Poll<Option<Result<(), Error>>> {
+        let mut needs_more = false;
+        if !self.connection.has_pong() {
+            match self.connection.ready(rx) {
+                Ok(true) => return Poll::Ready(Some(Ok(()))),
+                // An error comes again.
+                looked => needs_more = looked.is_ok(),
+            }
         }
         self.is_receiving = true;
         loop {
@@ -89,13 +94,15 @@ impl<T: Transport> End<T> {
                 self.wakers.register(Role::Receive, cx);
                 let _ = self.poll_transmit(Role::Receive);
             }
-            match self.connection.ready(rx) {
-                Ok(true) => return Poll::Ready(Ok(true)),
-                Ok(false) => {}
-                Err(error) => {
-                    spare::discard(rx);
-                    ready!(self.poll_finish(cx));
-                    return Poll::Ready(Err(error.into()));
+            if !mem::take(&mut needs_more) {
+                match self.connection.ready(rx) {
+                    Ok(true) => return Poll::Ready(Some(Ok(()))),
+                    Ok(false) => {}
+                    Err(error) => {
+                        spare::discard(rx);
+                        ready!(self.poll_finish(cx));
+                        return Poll::Ready(Some(Err(error.into())));
+                    }
                 }
             }
             // With nothing else to do, nobody but the stream could wake, until there is nothing to read.
@@ -115,7 +122,7 @@ impl<T: Transport> End<T> {
                     if self.connection.outcome().is_some() {
                         spare::discard(rx);
                         ready!(self.poll_finish(cx));
-                        return Poll::Ready(ended(self.connection.outcome()).map(|()| false));
+                        return Poll::Ready(ended(self.connection.outcome()).err().map(Err));
                     }
                     if self.poll_deadline() {
                         continue;
@@ -129,7 +136,7 @@ impl<T: Transport> End<T> {
                 Err(error) => {
                     self.on_end(error.kind());
                     self.wakers.wake(Role::Send);
-                    return Poll::Ready(Err(error.into()));
+                    return Poll::Ready(Some(Err(error.into())));
                 }
             }
         }

@@ -48,9 +48,9 @@ impl<'a, T: Transport> RecvWithConnection<'a, T> {
             end.connection.lend_whole(whole, rx).map(Some)
         } else {
             match end.poll_ready(cx, rx) {
-                Poll::Ready(Ok(true)) => end.connection.lend(rx),
-                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(None)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Some(Ok(()))) => end.connection.lend(rx),
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.rx = Some(rx);
                     return Poll::Pending;

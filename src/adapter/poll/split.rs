@@ -71,8 +71,9 @@ impl<T: Transport> ReceiveHalf<T> {
     /// # Errors
     /// As for [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event<'_>>, Error> {
-        if !poll_fn(|cx| self.shared.lock().poll_ready(cx, &mut self.rx)).await? {
-            return Ok(None);
+        match poll_fn(|cx| self.shared.lock().poll_ready(cx, &mut self.rx)).await {
+            Some(ready) => ready?,
+            None => return Ok(None),
         }
         let lent = self.shared.lock().connection.lend(&mut self.rx);
         match lent {

@@ -51,9 +51,9 @@ pub(super) fn poll_message<T: Transport>(
             }
         }
         match ready!(end.poll_ready(cx, rx)) {
-            Ok(true) => {}
-            Ok(false) => return Poll::Ready(Ok(None)),
-            Err(error) => return Poll::Ready(Err(error)),
+            Some(Ok(())) => {}
+            None => return Poll::Ready(Ok(None)),
+            Some(Err(error)) => return Poll::Ready(Err(error)),
         }
         match end.connection.lend(rx) {
             Ok(Some(Event::Text(text))) => return given(Message::Text(text.into_string())),
