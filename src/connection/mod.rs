@@ -27,7 +27,7 @@ pub use closing::State;
 pub use transmit::{Transmit, TransmitMessage};
 
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
-pub(crate) use incoming::Whole;
+pub(crate) use {incoming::Whole, transmit::Lent};
 
 use closing::Closing;
 use incoming::Incoming;
@@ -297,13 +297,6 @@ impl Connection {
     #[cfg(feature = "std")]
     pub(crate) fn on_taken(&mut self) {
         self.timers.on_received();
-    }
-
-    /// Whether memory is to be lent before a message of this size is queued.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(crate) fn needs_queue_room(&self, message: usize) -> bool {
-        self.queue.needs_room(message)
     }
 
     /// Queues into this memory from here on.

@@ -109,9 +109,8 @@ impl Queue {
         }
     }
 
-    /// A frame whose payload, masked already, is sent from where it is.
-    pub(super) fn push_large(&mut self, header: &Header, payload: Bytes) {
-        self.push(header, &[]);
+    /// A payload whose header was pushed last, masked already: it is sent from where it is.
+    pub(super) fn push_payload(&mut self, payload: Bytes) {
         if !payload.is_empty() {
             self.len = self.len.saturating_add(payload.len());
             let before = self.tail.len();
