@@ -105,17 +105,18 @@ impl Connection {
         Ok(self.keep_large(message))
     }
 
-    /// Whether memory is to be lent before a message of this size is sent: it is copied, not transmitted
-    /// from where it is.
+    /// Whether more than a little memory is needed to queue a message of this size: not for one that is
+    /// transmitted from where it is.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
-    pub(crate) fn needs_queue_room(&self, message: usize) -> bool {
+    pub(crate) fn needs_large_room(&self, message: usize) -> bool {
         #[cfg(feature = "deflate")]
         let may_compress = self.deflate.is_some();
         #[cfg(not(feature = "deflate"))]
         let may_compress = false;
         let is_copied = message < LARGE || self.role.is_client() || may_compress;
-        self.queue.needs_room(if is_copied { message } else { 0 })
+        self.queue
+            .needs_large_room(if is_copied { message } else { 0 })
     }
 
     fn queue_owned(&mut self, message: &mut Option<Message>) {

@@ -79,8 +79,12 @@ impl<T: Transport> End<T> {
         cx: &mut Context<'_>,
         rx: &mut ReceiveBuffer,
     ) -> Poll<Result<bool, Error>> {
-        if !self.connection.has_pong() && matches!(self.connection.ready(rx), Ok(true)) {
-            return Poll::Ready(Ok(true));
+        let mut seen = None;
+        if !self.connection.has_pong() {
+            match self.connection.ready(rx) {
+                Ok(true) => return Poll::Ready(Ok(true)),
+                other => seen = Some(other),
+            }
         }
         self.is_receiving = true;
         loop {
@@ -88,7 +92,7 @@ impl<T: Transport> End<T> {
                 self.wakers.register(Role::Receive, cx);
                 let _ = self.poll_transmit(Role::Receive);
             }
-            match self.connection.ready(rx) {
+            match seen.take().unwrap_or_else(|| self.connection.ready(rx)) {
                 Ok(true) => return Poll::Ready(Ok(true)),
                 Ok(false) => {}
                 Err(error) => {
@@ -456,8 +460,7 @@ impl<T: Transport> End<T> {
     /// Gives back what a waiting connection does not need, and watches the next deadline; gives
     /// whether it has come.
     fn poll_deadline(&mut self) -> bool {
-        spare::drain_queue(&mut self.connection);
-        self.connection.release_queue();
+        spare::release_queue(&mut self.connection);
         let deadline = self.connection.poll_timeout();
         #[cfg(feature = "deflate")]
         let deadline = self.with_pause(deadline);
