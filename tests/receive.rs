@@ -447,6 +447,17 @@ fn frames_as_large_as_the_last_that_did_not_come_whole_are_read_at_once_and_no_b
             endpoint.feed(&bytes[..16_000]);
             endpoint.feed(&bytes[16_000..]);
             for _ in 0..3 {
+                // Who waits looks again, into a buffer that has nothing to tell.
+                endpoint.rx.spare(1);
+                for _ in 0..5 {
+                    assert!(
+                        endpoint
+                            .connection
+                            .receive(&mut endpoint.rx)
+                            .unwrap()
+                            .is_none()
+                    );
+                }
                 let hinted = hint(&endpoint);
                 let room = bytes.len() + 1..=bytes.len() + 28;
                 assert!(room.contains(&hinted), "{hinted} for {}", bytes.len());

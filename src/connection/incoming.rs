@@ -310,9 +310,9 @@ impl Incoming {
     }
 
     /// So much came since the buffer was read out last, and no large frame is on its way: if that is
-    /// little, less is to be read next time.
+    /// little, less is to be read next time. Nothing at all says nothing: somebody has looked again.
     pub(super) fn on_read_out(&mut self, came: usize) {
-        if (came as u64) < self.last_partial / 2 {
+        if came > 0 && (came as u64) < self.last_partial / 2 {
             self.last_partial /= 2;
         }
     }

@@ -27,7 +27,7 @@ pub use closing::State;
 pub use transmit::{Transmit, TransmitMessage};
 
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
-pub(crate) use incoming::Whole;
+pub(crate) use {incoming::Whole, transmit::Lent};
 
 use closing::Closing;
 use incoming::Incoming;
@@ -299,11 +299,11 @@ impl Connection {
         self.timers.on_received();
     }
 
-    /// Whether memory is to be lent before a message of this size is queued.
+    /// Whether the queue has memory.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
-    pub(crate) fn needs_queue_room(&self, message: usize) -> bool {
-        self.queue.needs_room(message)
+    pub(crate) fn has_queue_room(&self) -> bool {
+        self.queue.has_room()
     }
 
     /// Queues into this memory from here on.
@@ -315,13 +315,16 @@ impl Connection {
     /// The memory of the queue, if nothing is in it and it is not small.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
-    pub(crate) fn take_queue_room(&mut self) -> Option<alloc::vec::Vec<u8>> {
-        self.queue.take_room()
+    pub(crate) fn take_large_room(&mut self) -> Option<alloc::vec::Vec<u8>> {
+        self.queue.take_large_room()
     }
 
-    /// Gives back the queue's memory alone, which is made anew in no time.
+    /// Gives back the queue's memory alone, which is made anew in no time; what little of it is empty can
+    /// be used again.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) fn release_queue(&mut self) {
+    pub(crate) fn release_queue(&mut self) -> alloc::vec::Vec<u8> {
+        let room = self.queue.take_room();
         self.queue.release();
+        room
     }
 }

@@ -109,9 +109,8 @@ impl Queue {
         }
     }
 
-    /// A frame whose payload, masked already, is sent from where it is.
-    pub(super) fn push_large(&mut self, header: &Header, payload: Bytes) {
-        self.push(header, &[]);
+    /// A payload whose header was pushed last, masked already: it is sent from where it is.
+    pub(super) fn push_payload(&mut self, payload: Bytes) {
         if !payload.is_empty() {
             self.len = self.len.saturating_add(payload.len());
             let before = self.tail.len();
@@ -162,11 +161,18 @@ impl Queue {
         *self = Self::default();
     }
 
-    /// Whether memory is to be lent before a message of this size is queued.
+    /// Whether there is memory to queue into.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
-    pub(super) fn needs_room(&self, message: usize) -> bool {
-        self.tail.capacity() == 0 && (self.was_large || message >= LARGE_BATCH)
+    pub(super) fn has_room(&self) -> bool {
+        self.tail.capacity() > 0
+    }
+
+    /// Whether much is likely to come: so many bytes, or as much as last time.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(super) fn needs_large_room(&self, message: usize) -> bool {
+        self.was_large || message >= LARGE_BATCH
     }
 
     /// Uses this memory from here on.
@@ -180,9 +186,18 @@ impl Queue {
     /// The memory of a queue in which nothing waits, if it is more than some small frames need.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     #[inline]
-    pub(super) fn take_room(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn take_large_room(&mut self) -> Option<Vec<u8>> {
         let takes = self.is_empty() && self.tail.capacity() > LARGE_BATCH;
         takes.then(|| core::mem::take(&mut self.tail))
+    }
+
+    /// The memory of a queue in which nothing waits, whatever its size.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn take_room(&mut self) -> Vec<u8> {
+        match self.is_empty() {
+            true => core::mem::take(&mut self.tail),
+            false => Vec::new(),
+        }
     }
 
     /// Gives back all heap memory that holds nothing.
@@ -213,7 +228,9 @@ impl Queue {
     #[cold]
     fn move_and_grow(&mut self, more: usize) {
         let sent = core::mem::take(&mut self.sent);
-        self.tail.drain(..sent);
+        if sent > 0 {
+            self.tail.drain(..sent);
+        }
         for large in &mut self.large {
             large.before = large.before.saturating_sub(sent);
         }

@@ -82,6 +82,43 @@ impl Connection {
         self.queue.is_empty() || self.queue.len() < self.config.write_limit
     }
 
+    /// The same, but for a payload that leaves from where it is: it is given back, behind a header that is
+    /// queued, to be [transmitted](Self::transmit_owned).
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline(always)]
+    pub(crate) fn queue_or_keep(
+        &mut self,
+        message: &mut Option<Message>,
+    ) -> Result<Option<Bytes>, SendError> {
+        let Some(data) = message.as_ref().map(Message::as_data) else {
+            return Ok(None);
+        };
+        let (opcode, payload) = (data.opcode(), data.as_bytes());
+        self.may_send_message(payload.len())?;
+        if payload.len() < LARGE {
+            self.queue_message(opcode, payload);
+            *message = None;
+            return Ok(None);
+        }
+        // What else is queued comes before the header: nothing may come between it and the payload.
+        self.queue.push_next_pong();
+        Ok(self.keep_large(message))
+    }
+
+    /// Whether more than a little memory is needed to queue a message of this size: not for one that is
+    /// transmitted from where it is.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn needs_large_room(&self, message: usize) -> bool {
+        #[cfg(feature = "deflate")]
+        let may_compress = self.deflate.is_some();
+        #[cfg(not(feature = "deflate"))]
+        let may_compress = false;
+        let is_copied = message < LARGE || self.role.is_client() || may_compress;
+        self.queue
+            .needs_large_room(if is_copied { message } else { 0 })
+    }
+
     fn queue_owned(&mut self, message: &mut Option<Message>) {
         let Some(data) = message.as_ref().map(Message::as_data) else {
             return;
@@ -89,11 +126,40 @@ impl Connection {
         let (opcode, payload) = (data.opcode(), data.as_bytes());
         if payload.len() < LARGE {
             self.queue_message(opcode, payload);
-        } else if !self.queue_compressed(opcode, payload) {
-            let payload = message.take().map(Bytes::from).unwrap_or_default();
-            self.queue_large(opcode, payload);
+            *message = None;
+        } else if let Some(payload) = self.keep_large(message) {
+            self.queue.push_payload(payload);
         }
-        *message = None;
+    }
+
+    /// Queues the header of a large message, and gives the payload to send behind it, masked; or queues all
+    /// of it, compressed or masked.
+    #[inline(never)]
+    fn keep_large(&mut self, message: &mut Option<Message>) -> Option<Bytes> {
+        let data = message.as_ref().map(Message::as_data)?;
+        let opcode = data.opcode();
+        if self.queue_compressed(opcode, data.as_bytes()) {
+            *message = None;
+            return None;
+        }
+        let payload = message.take().map(Bytes::from)?;
+        let header = self.next_header(opcode, true, payload.len());
+        let Some(key) = header.masking_key else {
+            self.queue.push(&header, &[]);
+            return Some(payload);
+        };
+        // What nobody else sees can be masked where it is.
+        match payload.try_into_mut() {
+            Ok(mut payload) => {
+                self.queue.push(&header, &[]);
+                mask(&mut payload, key);
+                Some(payload.freeze())
+            }
+            Err(payload) => {
+                self.queue.push(&header, &payload);
+                None
+            }
+        }
     }
 
     /// Command: queues a copy of a text message.
@@ -277,21 +343,6 @@ impl Connection {
     fn queue_frame(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
         let header = self.next_header(opcode, fin, payload.len());
         self.queue.push(&header, payload);
-    }
-
-    fn queue_large(&mut self, opcode: Opcode, payload: Bytes) {
-        let header = self.next_header(opcode, true, payload.len());
-        let Some(key) = header.masking_key else {
-            return self.queue.push_large(&header, payload);
-        };
-        // What nobody else sees can be masked where it is.
-        match payload.try_into_mut() {
-            Ok(mut payload) => {
-                mask(&mut payload, key);
-                self.queue.push_large(&header, payload.freeze());
-            }
-            Err(payload) => self.queue.push(&header, &payload),
-        }
     }
 
     pub(super) fn queue_ping(&mut self, payload: &[u8]) {

@@ -5,12 +5,14 @@ use core::fmt;
 use std::io::IoSlice;
 
 use bytes::Buf;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+use bytes::Bytes;
 
 use super::Connection;
 use super::queue::{MASK_BLOCK, Queue};
 use super::send::LARGE;
 use crate::error::SendError;
-use crate::frame::rotated;
+use crate::frame::{Opcode, rotated};
 use crate::message::Data;
 
 /// The bytes to write to the transport: a [`Buf`] that gives them in order, in one or several
@@ -120,30 +122,111 @@ impl Connection {
         message: Data<'a>,
     ) -> Result<TransmitMessage<'a>, SendError> {
         let lent = self.queue_or_lend(message)?;
-        Ok(TransmitMessage::new(
-            &mut self.queue,
-            message.as_bytes(),
-            lent,
-        ))
+        Ok(self.transmit_lent(message, lent))
     }
 
     /// Queues a message, or its header alone.
-    fn queue_or_lend(&mut self, message: Data<'_>) -> Result<Lent, SendError> {
+    ///
+    /// Apart from [`transmit_lent`](Self::transmit_lent), which cannot fail: what is in a `Result` may be
+    /// stored piece by piece, and to wait for that takes longer than a small message.
+    #[inline(always)]
+    pub(crate) fn queue_or_lend(&mut self, message: Data<'_>) -> Result<Lent, SendError> {
         let (opcode, payload) = (message.opcode(), message.as_bytes());
         self.may_send_message(payload.len())?;
         if payload.len() < LARGE {
             self.queue_message(opcode, payload);
-        } else if !self.queue_compressed(opcode, payload) {
-            // What else is queued comes before the header: nothing may come between it and the payload.
-            self.queue.push_next_pong();
-            let header = self.next_header(opcode, true, payload.len());
-            self.queue.push(&header, &[]);
-            return Ok(match header.masking_key {
-                None => Lent::AsItIs,
-                Some(key) => Lent::ToMask(key),
-            });
+            return Ok(Lent::Nothing);
         }
-        Ok(Lent::Nothing)
+        Ok(self.lend_large(opcode, payload))
+    }
+
+    #[inline(never)]
+    fn lend_large(&mut self, opcode: Opcode, payload: &[u8]) -> Lent {
+        if self.queue_compressed(opcode, payload) {
+            return Lent::Nothing;
+        }
+        // What else is queued comes before the header: nothing may come between it and the payload.
+        self.queue.push_next_pong();
+        let header = self.next_header(opcode, true, payload.len());
+        self.queue.push(&header, &[]);
+        match header.masking_key {
+            None => Lent::AsItIs,
+            Some(key) => Lent::ToMask(key),
+        }
+    }
+
+    /// What is queued, and behind it what was lent of this message.
+    #[inline(always)]
+    pub(crate) fn transmit_lent<'a>(
+        &'a mut self,
+        message: Data<'a>,
+        lent: Lent,
+    ) -> TransmitMessage<'a> {
+        TransmitMessage::new(&mut self.queue, message.as_bytes(), lent)
+    }
+}
+
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+impl Connection {
+    /// What is queued, and behind it the rest of the message that was queued last.
+    #[inline(always)]
+    pub(crate) fn transmit_owned(&mut self, payload: Bytes) -> TransmitOwned<'_> {
+        let queue = &mut self.queue;
+        TransmitOwned { queue, payload }
+    }
+}
+
+/// The same with a payload that belongs to it: what has not left when this is dropped waits in the queue,
+/// where it is.
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+pub(crate) struct TransmitOwned<'a> {
+    queue: &'a mut Queue,
+    payload: Bytes,
+}
+
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+impl Buf for TransmitOwned<'_> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.queue.len().saturating_add(self.payload.len())
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        match self.queue.is_empty() {
+            true => &self.payload,
+            false => self.queue.next_chunk(),
+        }
+    }
+
+    #[inline]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let queued = fill(slices, self.queue);
+        match slices.get_mut(queued) {
+            Some(slice) if !self.payload.is_empty() => {
+                *slice = IoSlice::new(&self.payload);
+                queued.saturating_add(1)
+            }
+            _ => queued,
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, n: usize) {
+        let queued = self.queue.len().min(n);
+        self.queue.advance(queued);
+        let rest = n.saturating_sub(queued).min(self.payload.len());
+        self.payload.advance(rest);
+    }
+}
+
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+impl Drop for TransmitOwned<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.payload.is_empty() {
+            self.queue.push_payload(core::mem::take(&mut self.payload));
+        }
     }
 }
 
@@ -173,7 +256,7 @@ impl fmt::Debug for TransmitMessage<'_> {
 
 /// What of a message is not in the queue.
 #[derive(Debug, Clone, Copy)]
-enum Lent {
+pub(crate) enum Lent {
     Nothing,
     AsItIs,
     ToMask([u8; 4]),

@@ -36,7 +36,7 @@ pub async fn handshake<T: Transport>(
         };
         let deadline = opening.deadline();
         let moved = poll_fn(|cx| {
-            let written = io.poll_write_all(cx, &mut opening.connection.transmit());
+            let (written, _) = io.poll_write_all(cx, &mut opening.connection.transmit());
             let moved = match written {
                 Poll::Ready(Ok(())) => io.poll_read(cx, &mut rx, READ_SIZE),
                 written => written.map_ok(|()| 0),

@@ -1,6 +1,7 @@
 //! What a whole WebSocket and its send half have in common: sending.
 
 use core::future::{Future, poll_fn};
+use core::ops::DerefMut;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::io;
@@ -20,7 +21,11 @@ use crate::message::{Chunk, Data, Message};
 pub(in super::super) trait Sender {
     type Transport: Transport;
 
-    fn with_end<R>(&mut self, f: impl FnOnce(&mut End<Self::Transport>) -> R) -> R;
+    fn end(&mut self) -> impl DerefMut<Target = End<Self::Transport>>;
+
+    fn with_end<R>(&mut self, f: impl FnOnce(&mut End<Self::Transport>) -> R) -> R {
+        f(&mut self.end())
+    }
 }
 
 pub(super) async fn feed(to: &mut impl Sender, message: Message) -> Result<(), Error> {
@@ -46,10 +51,7 @@ impl<S: Sender> Future for Send<'_, S> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { to, message } = self.get_mut();
-        to.with_end(|end| {
-            ready!(end.poll_feed(cx, message))?;
-            end.poll_flush(cx)
-        })
+        to.end().poll_send(cx, message)
     }
 }
 
@@ -59,7 +61,7 @@ impl<S: Sender> Future for SendLent<'_, S> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { to, message } = self.get_mut();
-        to.with_end(|end| end.poll_send_lent(cx, message))
+        to.end().poll_send_lent(cx, message)
     }
 }
 

@@ -3,11 +3,10 @@
 //! All state is the engine's, so that whatever polls may stop at any point and poll again later.
 
 use alloc::sync::Arc;
-use core::mem;
 use core::task::{Context, Poll, Waker, ready};
 use std::io::{self, ErrorKind};
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 
 use super::super::READ_SIZE;
 use super::super::error::{Error, ended};
@@ -18,7 +17,7 @@ use super::transport::Transport;
 use super::wakers::{Role, Wakers};
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseOutcome;
-use crate::connection::{Connection, State, Whole};
+use crate::connection::{Connection, Lent, State, Whole};
 use crate::error::SendError;
 use crate::message::{Data, Message};
 #[cfg(feature = "deflate")]
@@ -94,7 +93,7 @@ impl<T: Transport> End<T> {
                 self.wakers.register(Role::Receive, cx);
                 let _ = self.poll_transmit(Role::Receive);
             }
-            if !mem::take(&mut needs_more) {
+            if !core::mem::take(&mut needs_more) {
                 match self.connection.ready(rx) {
                     Ok(true) => return Poll::Ready(Some(Ok(()))),
                     Ok(false) => {}
@@ -262,20 +261,84 @@ impl<T: Transport> End<T> {
         })
     }
 
+    /// Waits until a message has been taken out of its place, and all has been written and flushed.
+    #[inline(always)]
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), Error>> {
+        self.handle_timeout();
+        if let (Some(owned), None) = (&*message, self.broken) {
+            spare::fill_queue(&mut self.connection, owned.len());
+            let result = match self.connection.queue_or_keep(message) {
+                Ok(None) => self.write_queue(Role::Send),
+                Ok(Some(payload)) => self.write_owned(payload),
+                // For those below to find out.
+                Err(_) => Poll::Pending,
+            };
+            if let Poll::Ready(result) = result {
+                return Poll::Ready(Ok(result?));
+            }
+        }
+        self.go_on_with_owned(cx, message)
+    }
+
+    #[cold]
+    fn go_on_with_owned(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message>,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_feed(cx, message))?;
+        self.poll_flush(cx)
+    }
+
+    /// Writes the queue, and behind it a payload.
+    #[inline(never)]
+    fn write_owned(&mut self, payload: Bytes) -> Poll<io::Result<()>> {
+        let mut cx = Context::from_waker(&self.waker);
+        let mut transmit = self.connection.transmit_owned(payload);
+        let (result, has_moved) = self.io.poll_write_all(&mut cx, &mut transmit);
+        drop(transmit);
+        self.on_transmitted(Role::Send, result, has_moved)
+    }
+
     /// Waits until a message that is lent has been taken, and all has been written and flushed.
+    #[inline(always)]
     pub(super) fn poll_send_lent(
         &mut self,
         cx: &mut Context<'_>,
         message: &mut Option<Data<'_>>,
     ) -> Poll<Result<(), Error>> {
+        let Some(lent) = *message else {
+            return self.poll_flush(cx);
+        };
+        self.handle_timeout();
+        match self.start_lent(lent) {
+            Ok(Poll::Ready(Ok(()))) => {
+                *message = None;
+                Poll::Ready(Ok(()))
+            }
+            other => self.go_on_with_lent(cx, message, other),
+        }
+    }
+
+    #[cold]
+    fn go_on_with_lent(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Data<'_>>,
+        mut started: Result<Poll<io::Result<()>>, SendError>,
+    ) -> Poll<Result<(), Error>> {
         while let Some(lent) = *message {
-            self.handle_timeout();
-            match self.start_message(lent) {
+            match started {
                 Ok(flushed) => {
                     *message = None;
                     if let Poll::Ready(result) = flushed {
                         return Poll::Ready(Ok(result?));
                     }
+                    break;
                 }
                 Err(SendError::Full(())) => {
                     let len = lent.as_bytes().len();
@@ -283,60 +346,70 @@ impl<T: Transport> End<T> {
                 }
                 Err(error) => return self.refuse(error.into()),
             }
+            self.handle_timeout();
+            started = self.start_lent(lent);
         }
         self.poll_flush(cx)
     }
 
     /// Writes what is queued and a message, from where it is; what the stream does not take is queued.
-    fn start_message(&mut self, message: Data<'_>) -> Result<Poll<io::Result<()>>, SendError> {
+    #[inline(always)]
+    fn start_lent(&mut self, message: Data<'_>) -> Result<Poll<io::Result<()>>, SendError> {
         if let Some(kind) = self.broken {
             self.connection.may_queue(0)?;
             return Ok(Poll::Ready(Err(kind.into())));
         }
         spare::fill_queue(&mut self.connection, message.as_bytes().len());
+        match self.connection.queue_or_lend(message)? {
+            Lent::Nothing => Ok(self.write_queue(Role::Send)),
+            lent => Ok(self.write_lent(message, lent)),
+        }
+    }
+
+    /// Writes the queue, and behind it what is lent.
+    #[inline(never)]
+    fn write_lent(&mut self, message: Data<'_>, lent: Lent) -> Poll<io::Result<()>> {
         let mut cx = Context::from_waker(&self.waker);
-        let mut transmit = self.connection.transmit_message(message)?;
-        let result = self.io.poll_write_all(&mut cx, &mut transmit);
+        let mut transmit = self.connection.transmit_lent(message, lent);
+        let (result, has_moved) = self.io.poll_write_all(&mut cx, &mut transmit);
         if let Poll::Ready(Err(_)) = result {
             // Nothing more will leave, so that there is no use in a copy.
             transmit.advance(usize::MAX);
         }
         drop(transmit);
-        Ok(self.on_transmitted(Role::Send, result))
+        self.on_transmitted(Role::Send, result, has_moved)
     }
 
     /// Writes what is queued, as much as the stream takes.
     fn poll_transmit(&mut self, role: Role) -> Poll<io::Result<()>> {
-        let result = match self.broken {
-            Some(kind) => Poll::Ready(Err(kind.into())),
-            None => {
-                let mut cx = Context::from_waker(&self.waker);
-                let mut transmit = self.connection.transmit();
-                self.io.poll_write_all(&mut cx, &mut transmit)
-            }
-        };
-        self.on_transmitted(role, result)
+        match self.broken {
+            Some(kind) => self.on_transmitted(role, Poll::Ready(Err(kind.into())), false),
+            None => self.write_queue(role),
+        }
     }
 
+    #[inline(always)]
+    fn write_queue(&mut self, role: Role) -> Poll<io::Result<()>> {
+        let mut cx = Context::from_waker(&self.waker);
+        let mut transmit = self.connection.transmit();
+        let (result, has_moved) = self.io.poll_write_all(&mut cx, &mut transmit);
+        self.on_transmitted(role, result, has_moved)
+    }
+
+    #[inline(always)]
     fn on_transmitted(
         &mut self,
         role: Role,
         mut result: Poll<io::Result<()>>,
+        mut has_moved: bool,
     ) -> Poll<io::Result<()>> {
-        if let Poll::Ready(Err(error)) = &result {
-            self.broken.get_or_insert(error.kind());
-            self.io.has_moved |= self.connection.queued() > 0;
-            // A pong that waited for another to leave comes behind it.
-            while self.connection.queued() > 0 {
-                self.connection.transmit().advance(usize::MAX);
-            }
-        } else if result.is_pending() && self.connection.state() == State::Closed {
-            result = Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        if !matches!(result, Poll::Ready(Ok(()))) {
+            has_moved |= self.on_stopped(&mut result);
         }
         spare::drain_queue(&mut self.connection);
         // Whom the other role's writes concern: one that waits for room, for the flush, or to shut
         // down.
-        if mem::take(&mut self.io.has_moved) {
+        if has_moved {
             self.on_moved();
             // A pong may have come that nobody reads while this goes on.
             if !self.is_receiving {
@@ -351,6 +424,24 @@ impl<T: Transport> End<T> {
             }
         }
         result
+    }
+
+    /// The stream takes no more, now or for ever; gives whether that has emptied the queue.
+    #[cold]
+    fn on_stopped(&mut self, result: &mut Poll<io::Result<()>>) -> bool {
+        if let Poll::Ready(Err(error)) = result {
+            self.broken.get_or_insert(error.kind());
+            let has_moved = self.connection.queued() > 0;
+            // A pong that waited for another to leave comes behind it.
+            while self.connection.queued() > 0 {
+                self.connection.transmit().advance(usize::MAX);
+            }
+            return has_moved;
+        }
+        if self.connection.state() == State::Closed {
+            *result = Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
+        false
     }
 
     /// The stream gives no more bytes.
@@ -372,8 +463,7 @@ impl<T: Transport> End<T> {
     /// Gives back what a waiting connection does not need, and watches the next deadline; gives
     /// whether it has come.
     fn poll_deadline(&mut self) -> bool {
-        spare::drain_queue(&mut self.connection);
-        self.connection.release_queue();
+        spare::release_queue(&mut self.connection);
         let deadline = self.connection.poll_timeout();
         #[cfg(feature = "deflate")]
         let deadline = self.with_pause(deadline);

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::future::Future as _;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll};
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Instant;
 
@@ -22,8 +22,6 @@ pub(super) struct Io<T: Transport> {
     sleep: Option<(Timestamp, Pin<Box<T::Sleep>>)>,
     /// Bytes were written since the last flush.
     pub(super) is_dirty: bool,
-    /// Bytes were written or flushed since somebody looked.
-    pub(super) has_moved: bool,
 }
 
 impl<T: Transport> Io<T> {
@@ -33,7 +31,6 @@ impl<T: Transport> Io<T> {
             transport,
             sleep: None,
             is_dirty: false,
-            has_moved: false,
         }
     }
 
@@ -65,12 +62,14 @@ impl<T: Transport> Io<T> {
         read
     }
 
-    /// Writes all of `from` and flushes.
+    /// Writes all of `from` and flushes; gives as well whether bytes were written or flushed.
+    #[inline(always)]
     pub(super) fn poll_write_all(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut impl Buf,
-    ) -> Poll<io::Result<()>> {
+    ) -> (Poll<io::Result<()>>, bool) {
+        let mut has_moved = false;
         while from.has_remaining() {
             let chunk = from.chunk();
             let written = if chunk.len() == from.remaining() {
@@ -81,22 +80,29 @@ impl<T: Transport> Io<T> {
                 let slices = slices.get(..count).unwrap_or_default();
                 self.transport.poll_write(cx, slices)
             };
-            match ready!(written)? {
-                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                n if n > from.remaining() => {
-                    return Poll::Ready(Err(ErrorKind::InvalidData.into()));
+            let error = match written {
+                Poll::Ready(Ok(0)) => ErrorKind::WriteZero.into(),
+                Poll::Ready(Ok(n)) if n > from.remaining() => ErrorKind::InvalidData.into(),
+                Poll::Ready(Ok(n)) => {
+                    from.advance(n);
+                    self.is_dirty = true;
+                    has_moved = true;
+                    continue;
                 }
-                n => from.advance(n),
-            }
-            self.is_dirty = true;
-            self.has_moved = true;
+                Poll::Ready(Err(error)) => error,
+                Poll::Pending => return (Poll::Pending, has_moved),
+            };
+            return (Poll::Ready(Err(error)), has_moved);
         }
         if self.is_dirty {
-            ready!(self.transport.poll_flush(cx))?;
+            match self.transport.poll_flush(cx) {
+                Poll::Ready(Ok(())) => {}
+                stopped => return (stopped, has_moved),
+            }
             self.is_dirty = false;
-            self.has_moved = true;
+            has_moved = true;
         }
-        Poll::Ready(Ok(()))
+        (Poll::Ready(Ok(())), has_moved)
     }
 
     /// Whether the deadline has come, or may have; if not, the task is woken when it does.

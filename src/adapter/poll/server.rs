@@ -204,7 +204,7 @@ async fn respond<T: Transport>(mut io: Io<T>, response: Vec<u8>) -> io::Result<(
     let mut left = Bytes::from(response);
     let deadline = io.now().saturating_add(REFUSE_TIMEOUT);
     let written = before(&mut io, deadline, |io, cx| {
-        ready!(io.poll_write_all(cx, &mut left))?;
+        ready!(io.poll_write_all(cx, &mut left).0)?;
         io.transport.poll_shutdown(cx)
     });
     match written.await {

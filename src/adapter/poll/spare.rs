@@ -1,7 +1,7 @@
 //! Memory for whoever reads, or sends what is large, on this thread.
 //!
 //! Each connection needs room to read into while it is polled, and none while it waits: so the
-//! connections of a thread share one piece of it, and another to queue large messages in. Who has
+//! connections of a thread share one piece of it, and two more to queue messages in. Who has
 //! bytes left to consume, or to transmit, keeps it.
 
 use alloc::vec::Vec;
@@ -19,6 +19,7 @@ const KEEP: usize = MAX_READ_HINT;
 thread_local! {
     static SPARE: Cell<Option<BytesMut>> = const { Cell::new(None) };
     static QUEUE_ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SMALL_ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Gives an empty buffer the thread's memory to read into.
@@ -52,20 +53,34 @@ pub(super) fn discard(rx: &mut ReceiveBuffer) {
 }
 
 /// Before a message of this size is queued, or one of any size where that is not known: gives an empty
-/// queue the thread's memory, unless little is likely to come.
+/// queue the thread's memory, little of it if little is likely to come.
 #[inline]
 pub(super) fn fill_queue(connection: &mut Connection, message: usize) {
-    if connection.needs_queue_room(message) {
-        if let Ok(room) = QUEUE_ROOM.try_with(Cell::take) {
-            connection.put_queue_room(room);
-        }
+    if connection.has_queue_room() {
+        return;
+    }
+    let room = match connection.needs_large_room(message) {
+        true => &QUEUE_ROOM,
+        false => &SMALL_ROOM,
+    };
+    if let Ok(room) = room.try_with(Cell::take) {
+        connection.put_queue_room(room);
     }
 }
 
 /// Takes a large queue's memory in which nothing is left, for the thread.
 #[inline]
 pub(super) fn drain_queue(connection: &mut Connection) {
-    if let Some(room) = connection.take_queue_room() {
+    if let Some(room) = connection.take_large_room() {
         let _ = QUEUE_ROOM.try_with(|spare| spare.set(room));
+    }
+}
+
+/// Before a wait: takes all memory of the queue in which nothing is left, for the thread.
+pub(super) fn release_queue(connection: &mut Connection) {
+    drain_queue(connection);
+    let room = connection.release_queue();
+    if room.capacity() > 0 {
+        let _ = SMALL_ROOM.try_with(|spare| spare.set(room));
     }
 }

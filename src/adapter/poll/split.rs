@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::ops::DerefMut;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::error::Error;
@@ -156,8 +157,8 @@ impl<T: Transport> SendHalf<T> {
 impl<T: Transport> Sender for SendHalf<T> {
     type Transport = T;
 
-    fn with_end<R>(&mut self, f: impl FnOnce(&mut End<T>) -> R) -> R {
-        f(&mut self.shared.lock())
+    fn end(&mut self) -> impl DerefMut<Target = End<T>> {
+        self.shared.lock()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::ops::DerefMut;
 
 use super::super::error::Error;
 use super::commands::{self, Sender};
@@ -157,9 +158,10 @@ impl<T: Transport> Sender for WebSocket<T> {
     type Transport = T;
 
     /// Whoever sends on the whole does not receive meanwhile.
-    fn with_end<R>(&mut self, f: impl FnOnce(&mut End<T>) -> R) -> R {
+    #[inline(always)]
+    fn end(&mut self) -> impl DerefMut<Target = End<T>> {
         self.end.is_receiving = false;
-        f(&mut self.end)
+        &mut self.end
     }
 }
 
