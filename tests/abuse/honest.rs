@@ -39,7 +39,7 @@ fn client(addr: SocketAddr) -> WebSocket<TcpStream> {
 fn message(number: usize) -> Message {
     let size = [0, 5, 125, 126, 3000, 70_000][number % 6];
     if number % 2 == 0 {
-        Message::from(vec![number as u8; size])
+        Message::from(vec![7; size])
     } else {
         Message::from("é".repeat(size / 2))
     }

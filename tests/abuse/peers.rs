@@ -244,7 +244,9 @@ fn with_reader<T: Send>(
 }
 
 fn random_bytes(seed: &mut u64, len: usize) -> Vec<u8> {
-    (0..len).map(|_| chance(seed, 256) as u8).collect()
+    (0..len)
+        .map(|_| chance(seed, 256).to_le_bytes()[0])
+        .collect()
 }
 
 /// They speak no HTTP. What they are told, if anything, is an error.
