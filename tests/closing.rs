@@ -114,7 +114,7 @@ fn a_reason_of_123_bytes_is_received() {
 #[test]
 fn the_reason_of_a_failure_fits_its_frame() {
     // The largest that there is, on machines of 32 bits too.
-    let limit = u64::MAX.min(usize::MAX as u64) / 4;
+    let limit = isize::MAX as u64 / 2;
     assert_fails(
         &Config::new().max_frame_size(limit),
         ProtocolError::FrameTooBig { limit },
