@@ -24,6 +24,8 @@
         clippy::unwrap_used,
     )
 )]
+// Lengths are the same on machines of 32 bits and of 64; `Cargo.toml` has what tests keep to as well.
+#![warn(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 //! *WebSocket without the socket*: a complete, strict RFC 6455 engine that does no I/O. Bytes in,
 //! events out; bytes out, time passed in.

@@ -5,7 +5,7 @@ mod common;
 use bytes::Bytes;
 use common::*;
 use sansocket::frame::Opcode;
-use sansocket::{Chunk, Config, Connection, Delivery, Message, ProtocolError, SendError};
+use sansocket::{Chunk, Config, Connection, Delivery, Message, ProtocolError, SendError, State};
 
 #[test]
 fn a_frame_above_the_limit_fails_the_connection_at_its_header() {
@@ -250,4 +250,22 @@ fn a_control_frame_of_ours_holds_at_most_125_bytes() {
     assert_eq!(transmit_all(&mut connection), b"");
     connection.ping(&[0; 125]).unwrap();
     assert_eq!(frames(&transmit_all(&mut connection))[0].1, [0; 125]);
+}
+
+#[test]
+fn a_length_beyond_32_bits_is_not_mistaken_for_its_lower_ones() {
+    let config = Config::new()
+        .delivery(Delivery::Chunks)
+        .max_message_size(u64::MAX);
+    for side in SIDES {
+        let mut endpoint = side.endpoint(config.clone());
+        let header = side.header(Opcode::Binary, true, (1 << 32) + 5);
+        endpoint.feed(&encode(&header, b"hello"));
+        assert_eq!(endpoint.seen, [Seen::BinaryPart(b"hello".into(), false)]);
+        // What follows is more of it, and no frame.
+        endpoint.feed(&[0xFF; 1000]);
+        assert_eq!(endpoint.seen.len(), 1);
+        assert!(matches!(&endpoint.seen[0], Seen::BinaryPart(data, false) if data.len() == 1005));
+        assert_eq!(endpoint.state(), State::Open);
+    }
 }

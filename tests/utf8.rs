@@ -153,7 +153,7 @@ fn a_large_text_is_checked_to_its_end_however_it_is_cut() {
                 for piece in side.frame(Opcode::Text, true, payload).chunks(most) {
                     endpoint.feed(piece);
                 }
-                match str::from_utf8(payload) {
+                match core::str::from_utf8(payload) {
                     Ok(text) => assert_eq!(endpoint.seen, [Seen::text(text)]),
                     Err(_) => assert_eq!(endpoint.error, Some(ProtocolError::InvalidUtf8)),
                 }

@@ -23,6 +23,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::exit;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use compression::Compression;
 use sansocket::handshake::OriginAllowList;
@@ -39,6 +40,9 @@ usage: echo_server [OPTIONS]
                              tokio)
   --max-message-size BYTES   the largest message taken (16 MiB)
   --max-connections N        more are answered with 503 (1000)
+  --handshake-timeout S      how many seconds a request may take (10)
+  --ping-interval S          ask an idle client for a sign of life every S seconds (30)
+  --ping-timeout S           how long it may take to give one (20)
   --subprotocol NAME         a subprotocol to accept; may be repeated
   --allow-origin ORIGIN      an origin to accept, all if none is given; may be repeated
   --no-deflate               no compression (on by default, with the feature `deflate`)
@@ -56,6 +60,9 @@ struct Options {
     adapter: Adapter,
     max_message_size: u64,
     max_connections: usize,
+    handshake_timeout: Duration,
+    ping_interval: Duration,
+    ping_timeout: Duration,
     subprotocols: Vec<String>,
     /// `None` accepts all.
     origins: Option<OriginAllowList>,
@@ -101,6 +108,9 @@ impl Options {
             adapter: Adapter::Std,
             max_message_size: 16 * 1024 * 1024,
             max_connections: 1000,
+            handshake_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(20),
             subprotocols: Vec::new(),
             origins: None,
             compression: Compression::new(),
@@ -114,6 +124,9 @@ impl Options {
                 Long("adapter") => options.adapter = args.value()?.parse()?,
                 Long("max-message-size") => options.max_message_size = args.value()?.parse()?,
                 Long("max-connections") => options.max_connections = args.value()?.parse()?,
+                Long("handshake-timeout") => options.handshake_timeout = seconds(&mut args)?,
+                Long("ping-interval") => options.ping_interval = seconds(&mut args)?,
+                Long("ping-timeout") => options.ping_timeout = seconds(&mut args)?,
                 Long("subprotocol") => options.subprotocols.push(args.value()?.string()?),
                 Long("allow-origin") => origins.push(args.value()?.string()?),
                 Short('h') | Long("help") => {
@@ -139,6 +152,12 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+fn seconds(args: &mut lexopt::Parser) -> Result<Duration, lexopt::Error> {
+    use lexopt::ValueExt;
+
+    Ok(Duration::from_secs(args.value()?.parse()?))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -12,7 +12,6 @@ use async_executor::Executor;
 use async_io::{Async, Timer, block_on};
 use async_net::TcpListener;
 use sansocket::futures_io::read_request;
-use sansocket::handshake::Limits;
 
 use crate::connection::serve;
 use crate::server::{Guard, Server};
@@ -42,7 +41,7 @@ async fn accept(
         };
         if let Some(guard) = Guard::new(server) {
             let _ = stream.set_nodelay(true);
-            let request = Box::pin(read_request(stream, Timer::at, Limits::new()));
+            let request = Box::pin(read_request(stream, Timer::at, server.limits()));
             executor.spawn(serve(guard, request)).detach();
         }
     }

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use sansocket::blocking::{self, Incoming, Response, ServerHandshake, Step, Transport, WebSocket};
-use sansocket::handshake::Limits;
 use sansocket::{Event, Message, SendError, State};
 
 use crate::server::{Guard, Server, going_away};
@@ -64,7 +63,7 @@ fn handshake<S: Transport>(
     stream: S,
     number: usize,
 ) -> Result<Option<WebSocket<S>>, Box<dyn Error>> {
-    let mut handshake = ServerHandshake::new(stream, Limits::new());
+    let mut handshake = ServerHandshake::new(stream, server.limits());
     let incoming = loop {
         match handshake.proceed()? {
             Step::Done(incoming) => break incoming,

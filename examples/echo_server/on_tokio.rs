@@ -5,17 +5,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sansocket::handshake::Limits;
 use sansocket::tokio::read_request;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
 use crate::connection::serve;
 use crate::server::{Guard, Server};
-
-/// How long a client's TLS handshake may take.
-#[cfg(feature = "rustls")]
-const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(listener: TcpListener, server: &Arc<Server>) -> io::Result<()> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
@@ -32,11 +27,11 @@ pub(crate) fn run(listener: TcpListener, server: &Arc<Server>) -> io::Result<()>
                 let _ = stream.set_nodelay(true);
                 #[cfg(feature = "rustls")]
                 if let Some(tls) = server.tls.clone() {
-                    let request = Box::pin(read_request_over_tls(tls, stream));
+                    let request = Box::pin(read_request_over_tls(server.clone(), tls, stream));
                     tokio::spawn(serve(guard, request));
                     continue;
                 }
-                let request = Box::pin(read_request(stream, Limits::new()));
+                let request = Box::pin(read_request(stream, server.limits()));
                 tokio::spawn(serve(guard, request));
             }
         }
@@ -45,6 +40,7 @@ pub(crate) fn run(listener: TcpListener, server: &Arc<Server>) -> io::Result<()>
 
 #[cfg(feature = "rustls")]
 async fn read_request_over_tls(
+    server: Arc<Server>,
     tls: crate::tls::Tls,
     stream: tokio::net::TcpStream,
 ) -> Result<
@@ -52,7 +48,7 @@ async fn read_request_over_tls(
     sansocket::tokio::AcceptError,
 > {
     let accepting = tokio_rustls::TlsAcceptor::from(tls).accept(stream);
-    let stream = tokio::time::timeout(TLS_TIMEOUT, accepting).await;
+    let stream = tokio::time::timeout(server.handshake_timeout, accepting).await;
     let stream = stream.unwrap_or_else(|late| Err(late.into()))?;
-    read_request(stream, Limits::new()).await
+    read_request(stream, server.limits()).await
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sansocket::handshake::server::{Acceptance, Refusal, Request};
-use sansocket::handshake::{OriginAllowList, Rejection, RequestError};
+use sansocket::handshake::{Limits, OriginAllowList, Rejection, RequestError};
 use sansocket::{CloseCode, CloseFrame, Config};
 
 use crate::Options;
@@ -25,6 +25,7 @@ const MAX_TURNED_AWAY: usize = 64;
 
 pub(crate) struct Server {
     pub(crate) config: Config,
+    pub(crate) handshake_timeout: Duration,
     /// `None` for `ws://`.
     pub(crate) tls: Option<Tls>,
     compression: Compression,
@@ -63,9 +64,10 @@ impl Server {
         let config = Config::new()
             .max_frame_size(options.max_message_size)
             .max_message_size(options.max_message_size)
-            .keep_alive(Duration::from_secs(30), Duration::from_secs(20));
+            .keep_alive(options.ping_interval, options.ping_timeout);
         Self {
             config,
+            handshake_timeout: options.handshake_timeout,
             tls,
             compression: options.compression,
             subprotocols: options.subprotocols,
@@ -74,6 +76,11 @@ impl Server {
             connections: AtomicUsize::new(0),
             shutdown: Shutdown::new(),
         }
+    }
+
+    /// Of the opening handshake.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::new().timeout(Some(self.handshake_timeout))
     }
 
     /// Decides on a request for a WebSocket, the `number`th at this time.
