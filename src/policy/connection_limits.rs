@@ -133,6 +133,12 @@ impl<K: Ord + Clone> ConnectionLimits<K> {
         self
     }
 
+    /// Whether activity matters.
+    #[cfg(all(feature = "tokio", feature = "handshake"))]
+    pub(crate) const fn evicts(&self) -> bool {
+        self.evict_idle.is_some()
+    }
+
     /// Asks for one more connection, which is active now.
     ///
     /// # Errors

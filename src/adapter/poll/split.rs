@@ -74,7 +74,14 @@ impl<T: Transport> ReceiveHalf<T> {
         if !poll_fn(|cx| self.shared.lock().poll_ready(cx, &mut self.rx)).await? {
             return Ok(None);
         }
-        let lent = self.shared.lock().connection.lend(&mut self.rx);
+        let lent = {
+            let mut end = self.shared.lock();
+            let lent = end.connection.lend(&mut self.rx);
+            if let Ok(Some(event)) = &lent {
+                end.on_event(event);
+            }
+            lent
+        };
         match lent {
             Ok(event) => Ok(event),
             Err(error) => {
