@@ -193,7 +193,7 @@ pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
 
 /// Compiles the programs of the README.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "policy"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
