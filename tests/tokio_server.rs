@@ -345,6 +345,19 @@ async fn a_full_server_evicts_the_one_that_is_idle_for_longest() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_evicted_before_it_is_open_is_dropped() -> Outcome {
+    let limits = ConnectionLimits::new()
+        .max_total(1)
+        .evict_idle(Duration::from_secs(5));
+    let server = Running::echo(Server::new().connections(limits));
+    let mut silent = server.open("192.0.2.1");
+    sleep(Duration::from_secs(6)).await;
+    is_echoed(&mut server.connect("192.0.2.2").await?, "in its place").await?;
+    assert_eq!(silent.read(&mut [0]).await?, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_shutdown_closes_all_with_1001_and_reports_how() -> Outcome {
     let server = Running::start(Server::new(), |mut websocket, info| async move {
         match info.request().path() {
