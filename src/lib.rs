@@ -7,6 +7,7 @@
         feature = "axum",
         feature = "deflate",
         feature = "futures-io",
+        feature = "json",
         feature = "rustls"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -139,6 +140,8 @@
 //! | `http` | no | [`http`]: handshakes whose requests and responses an HTTP library reads and writes |
 //! | `hyper` | no | [`hyper`]: upgrades of hyper 1, server and client; brings `http` and `tokio` |
 //! | `axum` | no | [`axum`]: an extractor for axum 0.8; brings `hyper` |
+//! | `policy` | no | [`policy`]: limits on connections and rates, graceful shutdown; with `tokio`, a server that has them |
+//! | `json` | no | [`policy::json`]: messages that are JSON, for serde; brings `policy` |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
@@ -159,6 +162,8 @@ pub mod frame;
 pub mod handshake;
 mod mask_keys;
 mod message;
+#[cfg(feature = "policy")]
+pub mod policy;
 mod time;
 mod utf8;
 
@@ -190,7 +195,7 @@ pub use message::{Chunk, Data, Event, Message, Payload, Text};
 pub use time::Timestamp;
 
 /// Compiles the programs of the README.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "policy"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

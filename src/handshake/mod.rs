@@ -106,6 +106,7 @@
 
 mod acceptance;
 pub mod client;
+mod credentials;
 mod error;
 mod extension;
 mod head;

@@ -12,37 +12,81 @@ use super::uri::Authority;
 ///
 /// Browsers let any page connect to any server, and send cookies along: a server that trusts these
 /// has to look at the origin. Origins match exactly; scheme and host without regard to ASCII case, a
-/// default port as if it were left out. The origin `null`, which any sandboxed page has, never matches.
+/// default port as if it were left out. `https://*.example.com` matches the hosts below `example.com`,
+/// at any depth, and not itself. The origin `null`, which any sandboxed page has, never matches.
 ///
 /// ```
 /// use sansocket::handshake::OriginAllowList;
 ///
-/// let origins = OriginAllowList::new(["https://example.com", "http://localhost:3000"])?;
+/// let origins = OriginAllowList::new([
+///     "https://example.com",
+///     "https://*.example.com",
+///     "http://localhost:3000",
+/// ])?;
 /// assert!(origins.allows(Some("https://EXAMPLE.com:443")));
+/// assert!(origins.allows(Some("https://chat.example.com")));
 /// assert!(!origins.allows(Some("https://example.com.evil.example")));
 /// assert!(origins.allows(None)); // not a browser
 /// # Ok::<(), sansocket::handshake::InvalidOrigin>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OriginAllowList {
-    /// Normalised.
-    origins: Vec<String>,
+    allowed: Vec<Allowed>,
     allow_missing: bool,
 }
 
+/// Normalised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Allowed {
+    Exactly(String),
+    /// All whose host ends like this one's, behind a label of its own.
+    Below {
+        scheme: String,
+        rest: String,
+    },
+}
+
+impl Allowed {
+    fn new(origin: &str) -> Option<Self> {
+        let Some((scheme, parent)) = origin.split_once("://*.") else {
+            return normalise(origin).map(Self::Exactly);
+        };
+        // Below an address there is nothing.
+        if parent.starts_with('[') {
+            return None;
+        }
+        let parent = normalise(&format!("{scheme}://{parent}"))?;
+        let (scheme, rest) = parent.split_once('[')?;
+        Some(Self::Below {
+            scheme: format!("{scheme}["),
+            rest: format!(".{rest}"),
+        })
+    }
+
+    fn matches(&self, origin: &str) -> bool {
+        match self {
+            Self::Exactly(allowed) => allowed == origin,
+            Self::Below { scheme, rest } => origin
+                .strip_prefix(scheme.as_str())
+                .and_then(|host| host.strip_suffix(rest.as_str()))
+                .is_some_and(|labels| !labels.is_empty()),
+        }
+    }
+}
+
 impl OriginAllowList {
-    /// A list of origins: `scheme://host` or `scheme://host:port`, without a path. A request without
-    /// an origin is allowed.
+    /// A list of origins: `scheme://host` or `scheme://host:port`, without a path, where the host may
+    /// begin with `*.`. A request without an origin is allowed.
     ///
     /// # Errors
     /// [`InvalidOrigin`] if one is not of this form.
     pub fn new<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidOrigin> {
-        let origins = origins
+        let allowed = origins
             .into_iter()
-            .map(|origin| normalise(origin).ok_or(InvalidOrigin))
+            .map(|origin| Allowed::new(origin).ok_or(InvalidOrigin))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            origins,
+            allowed,
             allow_missing: true,
         })
     }
@@ -60,7 +104,8 @@ impl OriginAllowList {
         let Some(origin) = origin else {
             return self.allow_missing;
         };
-        normalise(origin).is_some_and(|origin| self.origins.contains(&origin))
+        normalise(origin)
+            .is_some_and(|origin| self.allowed.iter().any(|allowed| allowed.matches(&origin)))
     }
 }
 
@@ -76,6 +121,10 @@ fn normalise(origin: &str) -> Option<String> {
     }
     let scheme = scheme.to_ascii_lowercase();
     let Authority { host, port } = Authority::parse(authority).ok()?;
+    // A host's name may have a star; a page's has none.
+    if host.contains('*') {
+        return None;
+    }
     let host = host.to_ascii_lowercase();
     let default_port = match scheme.as_str() {
         "http" | "ws" => Some(80),
@@ -134,6 +183,33 @@ mod tests {
     }
 
     #[test]
+    fn a_wildcard_matches_what_is_below_a_host_and_nothing_else() {
+        let list = OriginAllowList::new(["https://*.A.example:443", "http://*.b:8080"]).unwrap();
+        for good in [
+            "https://x.a.example",
+            "HTTPS://y.x.A.EXAMPLE:443",
+            "http://x.b:8080",
+        ] {
+            assert!(list.allows(Some(good)), "{good}");
+        }
+        for bad in [
+            "https://a.example",
+            "https://.a.example",
+            "https://*.a.example",
+            "https://xa.example",
+            "https://x.a.example.evil",
+            "https://x.a.example:444",
+            "http://x.a.example",
+            "https://evil/.a.example",
+            "https://evil@x.a.example",
+            "http://x.b",
+            "http://[::1].b:8080",
+        ] {
+            assert!(!list.allows(Some(bad)), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_request_without_origin_is_allowed_unless_forbidden() {
         let list = OriginAllowList::new([]).unwrap();
         assert!(list.allows(None));
@@ -150,6 +226,13 @@ mod tests {
             "https://",
             "://a",
             "1a://b",
+            "https://*",
+            "https://*.",
+            "https://*a.example",
+            "https://a.*.example",
+            "https://*.*.example",
+            "*://*.example",
+            "https://*.[::1]",
         ] {
             assert_eq!(OriginAllowList::new([bad]), Err(InvalidOrigin), "{bad}");
         }

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::error::{BuildError, RequestError};
 use super::headers::{HeaderError, Headers};
@@ -13,10 +14,11 @@ use super::headers::{HeaderError, Headers};
 /// response. There is no clock here to write a `Date` from; add one if you want it.
 ///
 /// ```
+/// use std::time::Duration;
 /// use sansocket::handshake::Rejection;
 ///
 /// let rejection = Rejection::new(503)
-///     .header("Retry-After", "5")
+///     .retry_after(Duration::from_secs(5))
 ///     .body("text/plain; charset=utf-8", "come back later\n");
 /// # let _ = rejection;
 /// ```
@@ -45,6 +47,14 @@ impl Rejection {
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         append(&mut self.headers, name, value, is_reserved);
         self
+    }
+
+    /// Says when to come back (RFC 9110 §10.2.3): in whole seconds, rounded up, and at least one.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        let seconds = wait.as_secs();
+        let seconds = seconds.saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.header("Retry-After", seconds.max(1).to_string())
     }
 
     /// Sets the body and its `Content-Type`.

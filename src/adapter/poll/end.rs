@@ -31,9 +31,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(in super::super) struct End<T: Transport> {
     pub(super) io: Io<T>,
     pub(super) connection: Connection,
-    wakers: Arc<Wakers>,
+    pub(super) wakers: Arc<Wakers>,
     /// Wakes both roles.
-    waker: Waker,
+    pub(super) waker: Waker,
     is_shut_down: bool,
     /// Somebody receives, so that what the peer sends is seen.
     pub(super) is_receiving: bool,
@@ -66,15 +66,15 @@ impl<T: Transport> End<T> {
     /// The short path: a whole message that has come, when nothing is to be done before it.
     #[inline(always)]
     pub(super) fn whole(&mut self, rx: &ReceiveBuffer) -> Option<Whole> {
-        if self.connection.has_pong() {
+        if self.connection.has_pong() || self.is_refusing() {
             return None;
         }
         self.connection.whole(rx)
     }
 
     /// Waits until there is an event to lend, or the connection has ended: none.
-    #[cold]
-    pub(super) fn poll_ready(
+    #[inline(always)]
+    pub(super) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
         rx: &mut ReceiveBuffer,
@@ -106,10 +106,8 @@ impl<T: Transport> End<T> {
             }
             // With nothing else to do, nobody but the stream could wake, until there is nothing to read.
             let size = self.connection.read_hint(rx, READ_SIZE);
-            let read = match self.only_reads() {
-                true => Some(self.io.poll_read(cx, rx, size)),
-                false => None,
-            };
+            let only_reads = self.only_reads();
+            let read = only_reads.then(|| self.io.poll_read(cx, rx, size));
             let read = match read {
                 Some(Poll::Ready(read)) => Poll::Ready(read),
                 tried => {
@@ -181,6 +179,7 @@ impl<T: Transport> End<T> {
                 self.connection.receive_eof();
             }
             if self.connection.state() == State::Closed {
+                self.tell_end();
                 self.wakers.wake(Role::Send);
                 return Poll::Ready(());
             }
@@ -209,6 +208,7 @@ impl<T: Transport> End<T> {
             // have been missed meanwhile is looked at again.
             if !is_registered {
                 self.wakers.register(Role::Send, cx);
+                self.heed();
                 is_registered = true;
             } else if !self.poll_deadline() {
                 return Poll::Pending;

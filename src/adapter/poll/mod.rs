@@ -12,6 +12,7 @@ mod recv;
 mod spare;
 mod split;
 mod stream;
+mod supervised;
 mod transport;
 mod wakers;
 mod websocket;
@@ -27,5 +28,5 @@ pub(super) use commands::{Sender, send_from};
 #[cfg(feature = "handshake")]
 pub use server::{Incoming, PendingRefusal, PendingRequest, accept, accept_with, read_request};
 pub use split::{ReceiveHalf, ReuniteError, SendHalf};
-pub use transport::Transport;
+pub use transport::{Supervisor, Transport};
 pub use websocket::WebSocket;

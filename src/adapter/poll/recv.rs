@@ -59,7 +59,10 @@ impl<'a, T: Transport> RecvWithConnection<'a, T> {
         };
         match lent {
             Ok(Some(event)) => {
-                let connection = self.end.take().map(|end| &mut end.connection);
+                let connection = self.end.take().map(|end| {
+                    end.on_event(&event);
+                    &mut end.connection
+                });
                 Poll::Ready(Ok(connection.map(|connection| (event, connection))))
             }
             Ok(None) => Poll::Ready(Ok(None)),

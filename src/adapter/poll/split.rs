@@ -76,7 +76,14 @@ impl<T: Transport> ReceiveHalf<T> {
             Some(ready) => ready?,
             None => return Ok(None),
         }
-        let lent = self.shared.lock().connection.lend(&mut self.rx);
+        let lent = {
+            let mut end = self.shared.lock();
+            let lent = end.connection.lend(&mut self.rx);
+            if let Ok(Some(event)) = &lent {
+                end.on_event(event);
+            }
+            lent
+        };
         match lent {
             Ok(event) => Ok(event),
             Err(error) => {

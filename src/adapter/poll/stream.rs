@@ -44,7 +44,11 @@ pub(super) fn poll_message<T: Transport>(
     // again when asked whether it is ready, once the stream has been ended.
     loop {
         if let Some(whole) = end.whole(rx) {
-            match end.connection.lend_whole(whole, rx) {
+            let lent = end.connection.lend_whole(whole, rx);
+            if let Ok(event) = &lent {
+                end.on_event(event);
+            }
+            match lent {
                 Ok(Event::Text(text)) => return given(Message::Text(text.into_string())),
                 Ok(Event::Binary(data)) => return given(Message::Binary(data.into_bytes())),
                 _ => continue,
@@ -55,7 +59,11 @@ pub(super) fn poll_message<T: Transport>(
             None => return Poll::Ready(Ok(None)),
             Some(Err(error)) => return Poll::Ready(Err(error)),
         }
-        match end.connection.lend(rx) {
+        let lent = end.connection.lend(rx);
+        if let Ok(Some(event)) = &lent {
+            end.on_event(event);
+        }
+        match lent {
             Ok(Some(Event::Text(text))) => return given(Message::Text(text.into_string())),
             Ok(Some(Event::Binary(data))) => return given(Message::Binary(data.into_bytes())),
             _ => {}

@@ -5,6 +5,8 @@ use core::task::{Context, Poll};
 use std::io::{self, IoSlice};
 use std::time::Instant;
 
+use crate::close::{CloseFrame, CloseOutcome};
+
 /// An async byte stream with the clock of its runtime.
 ///
 /// Its methods do what those of tokio's and futures-io's traits do. Reads register the waker of one
@@ -60,4 +62,28 @@ pub trait Transport {
 
     /// The stream alone.
     fn into_stream(self) -> Self::Stream;
+
+    /// Who else has a say in the connection, always or never.
+    #[inline]
+    fn supervisor(&mut self) -> Option<&mut dyn Supervisor> {
+        None
+    }
+}
+
+/// Has a say in a connection that somebody else owns: a server that shuts down, a limit on rates.
+///
+/// It is asked whenever the connection would wait, and so works under whatever the owner calls.
+pub trait Supervisor {
+    /// What to close the connection with, once there is something; messages that are on their way are
+    /// still delivered. Pending, it wakes the task when there is.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<CloseFrame>;
+
+    /// A message, or the part of one, of so many bytes is being delivered.
+    fn on_received(&mut self, bytes: usize, last: bool);
+
+    /// Whether nothing more may be delivered. Give a Close frame for it, too.
+    fn is_refusing(&self) -> bool;
+
+    /// The connection has ended.
+    fn on_end(&mut self, outcome: &CloseOutcome);
 }

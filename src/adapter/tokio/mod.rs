@@ -36,6 +36,8 @@
 //! # }
 //! ```
 //!
+//! With the feature `policy`, [`Server`] does that and more: limits, gates, graceful shutdown.
+//!
 //! To look at a request before it is accepted or rejected, see [`read_request`]. To go on with a
 //! connection that an HTTP server has upgraded, see [`WebSocket::new`].
 //!
@@ -47,6 +49,8 @@ mod stream;
 mod client;
 #[cfg(feature = "handshake")]
 mod maybe_tls;
+#[cfg(all(feature = "handshake", feature = "policy"))]
+mod server;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
@@ -65,6 +69,8 @@ pub use super::error::{AcceptError, ConnectError};
 pub use client::{Connector, connect};
 #[cfg(feature = "handshake")]
 pub use maybe_tls::MaybeTlsStream;
+#[cfg(all(feature = "handshake", feature = "policy"))]
+pub use server::{ConnectionInfo, Listener, Server, ServerWebSocket, Supervised};
 pub use stream::Tokio;
 
 /// A WebSocket over a stream of tokio.
