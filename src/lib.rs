@@ -7,6 +7,7 @@
         feature = "axum",
         feature = "deflate",
         feature = "futures-io",
+        feature = "policy",
         feature = "rustls"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -130,6 +131,7 @@
 //! | `handshake` | yes | the opening [`handshake`] over HTTP/1.1, and the negotiation apart from it |
 //! | `deflate` | no | compression: permessage-deflate (RFC 7692), in pure Rust; its library needs std |
 //! | `simd` | no | masking of large payloads by the widest vectors that the machine has; needs Rust 1.89 |
+//! | `policy` | no | [`policy`]: reconnection, backoff, what is sent meanwhile; without I/O |
 //! | `tokio` | no | [`tokio`]: async streams of tokio |
 //! | `futures-io` | no | [`futures_io`]: async streams of smol and async-std; the timer is yours |
 //! | `rustls` | no | `wss://` for clients, with webpki's roots and ring; rustls streams for servers |
@@ -157,6 +159,8 @@ pub mod frame;
 pub mod handshake;
 mod mask_keys;
 mod message;
+#[cfg(feature = "policy")]
+pub mod policy;
 mod time;
 mod utf8;
 
