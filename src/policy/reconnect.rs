@@ -324,9 +324,7 @@ impl Reconnect {
             Ended::Refused { status, .. } => {
                 given(&self.statuses, status).unwrap_or(Verdict::of_status(status))
             }
-            Ended::Closed(code) => {
-                given(&self.codes, code).unwrap_or(Verdict::of_close_code(code))
-            }
+            Ended::Closed(code) => given(&self.codes, code).unwrap_or(Verdict::of_close_code(code)),
             Ended::Unreachable => Verdict::Retry,
             Ended::Permanent => Verdict::Stop,
         }
