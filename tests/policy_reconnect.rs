@@ -352,3 +352,79 @@ fn an_outcome_says_why_a_connection_ended() {
         assert_eq!(Ended::from(&outcome), Ended::Closed(code));
     }
 }
+
+#[cfg(all(feature = "std", feature = "handshake"))]
+mod handshakes {
+    use std::io::{self, ErrorKind};
+
+    use sansocket::ReceiveBuffer;
+    use sansocket::blocking::{ConnectError, Error};
+    use sansocket::handshake::{ResponseError, UriError, WsUri, client};
+
+    use super::*;
+
+    fn answered(response: &[u8]) -> ResponseError {
+        let request = client::Request::new("ws://a".parse().unwrap());
+        let mut rx = ReceiveBuffer::new();
+        rx.extend_from_slice(response);
+        match request.start([0; 16]).unwrap().receive(&mut rx) {
+            client::Progress::Failed(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn with_header(header: &str) -> Option<Duration> {
+        let head = format!("HTTP/1.1 503 Busy\r\n{header}\r\n\r\n");
+        match answered(head.as_bytes()) {
+            ResponseError::Refused(response) => response.retry_after(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_seconds() {
+        assert_eq!(with_header("Retry-After: 120"), Some(seconds(120)));
+        assert_eq!(with_header("retry-after:0"), Some(Duration::ZERO));
+        for other in [
+            "A: b",
+            "Retry-After:",
+            "Retry-After: +5",
+            "Retry-After: -5",
+            "Retry-After: 1.5",
+            "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT",
+            "Retry-After: 99999999999999999999999999",
+        ] {
+            assert_eq!(with_header(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_why_there_is_no_connection() {
+        let io = |kind| ConnectError::Io(io::Error::from(kind));
+        let response = |bytes: &[u8]| ConnectError::Response(answered(bytes));
+        let uri: Result<WsUri, UriError> = "http://a".parse();
+        for (error, ended) in [
+            (io(ErrorKind::ConnectionRefused), Ended::Unreachable),
+            (io(ErrorKind::TimedOut), Ended::Unreachable),
+            (io(ErrorKind::InvalidData), Ended::Permanent),
+            (ConnectError::Uri(uri.unwrap_err()), Ended::Permanent),
+            (
+                ConnectError::Response(ResponseError::TimedOut),
+                Ended::Unreachable,
+            ),
+            (response(b"HTTP/1.1 101 OK\r\n\r\n"), Ended::Permanent),
+            (
+                response(b"HTTP/1.1 429 Later\r\nRetry-After: 3\r\n\r\n"),
+                refused(429, Some(3)),
+            ),
+        ] {
+            assert_eq!(Ended::from(&error), ended, "{error}");
+        }
+        let lost = Error::Ended(CloseOutcome::Lost);
+        assert_eq!(Ended::from(&lost), Ended::Closed(1006));
+        let broken = Error::from(io::Error::from(ErrorKind::BrokenPipe));
+        assert_eq!(Ended::from(&broken), Ended::Closed(1006));
+        let violation = Error::Protocol(ProtocolError::Masked);
+        assert_eq!(Ended::from(&violation), Ended::Closed(1002));
+    }
+}
