@@ -44,6 +44,7 @@ pub struct Config {
     pub(crate) close_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) keep_alive: Option<KeepAlive>,
+    pub(crate) keep_alive_misses: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,7 @@ impl Config {
             close_timeout: Duration::from_secs(5),
             idle_timeout: None,
             keep_alive: None,
+            keep_alive_misses: 0,
         }
     }
 
@@ -133,6 +135,15 @@ impl Config {
     #[must_use]
     pub const fn keep_alive(mut self, interval: Duration, timeout: Duration) -> Self {
         self.keep_alive = Some(KeepAlive { interval, timeout });
+        self
+    }
+
+    /// How many keep-alive pings in a row may go unanswered, each for the time that
+    /// [`keep_alive`](Self::keep_alive) sets, while nothing else is received either; none by default.
+    /// Behind each that did, the next is sent at once.
+    #[must_use]
+    pub const fn keep_alive_misses(mut self, pings: u32) -> Self {
+        self.keep_alive_misses = pings;
         self
     }
 }

@@ -162,6 +162,12 @@ impl Connection {
         self.timers.round_trip()
     }
 
+    /// How long keep-alive pings take to come back of late: each one counts for an eighth (as in RFC
+    /// 6298), so that a single slow one says little.
+    pub fn smoothed_round_trip(&self) -> Option<Duration> {
+        self.timers.smoothed_round_trip()
+    }
+
     /// Number of bytes that wait for transmission.
     pub fn queued(&self) -> usize {
         self.queue.len()
@@ -186,8 +192,9 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.closing.may_send() {
             let (idle, keep_alive) = (self.config.idle_timeout, self.config.keep_alive);
+            let misses = self.config.keep_alive_misses;
             let ping = self.queue.ping_on_its_way();
-            match self.timers.handle_open(now, idle, keep_alive, ping) {
+            match self.timers.handle_open(now, idle, keep_alive, misses, ping) {
                 None => {}
                 Some(Expired::SendPing(payload)) => {
                     self.queue_ping(&payload);

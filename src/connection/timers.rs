@@ -16,7 +16,10 @@ pub(super) struct Timers {
     close: Option<Timestamp>,
     ping: Ping,
     pings_sent: u64,
+    /// How many pings in a row were not answered.
+    missed: u32,
     round_trip: Option<Duration>,
+    smoothed: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +59,20 @@ impl Timers {
         self.round_trip
     }
 
+    pub(super) fn smoothed_round_trip(&self) -> Option<Duration> {
+        self.smoothed
+    }
+
+    /// RFC 6298 §2 has the weights: an eighth for the last one.
+    fn on_round_trip(&mut self, last: Duration) {
+        let eighth = |time: Duration| time.checked_div(8).unwrap_or_default();
+        self.round_trip = Some(last);
+        self.smoothed = Some(self.smoothed.map_or(last, |smoothed| {
+            let rest = smoothed.saturating_sub(eighth(smoothed));
+            rest.saturating_add(eighth(last))
+        }));
+    }
+
     /// The earliest deadline of an open connection.
     pub(super) fn next_open(
         &self,
@@ -82,10 +99,11 @@ impl Timers {
         now: Timestamp,
         idle: Option<Duration>,
         keep_alive: Option<KeepAlive>,
+        misses: u32,
         ping: PingOnItsWay,
     ) -> Option<Expired> {
         let heard = core::mem::take(&mut self.heard);
-        let ping = keep_alive.and_then(|config| self.handle_ping(now, config, heard, ping));
+        let ping = keep_alive.and_then(|config| self.handle_ping(now, config, misses, heard, ping));
         if ping == Some(Expired::Pong) {
             return ping;
         }
@@ -103,25 +121,19 @@ impl Timers {
         &mut self,
         now: Timestamp,
         config: KeepAlive,
+        misses: u32,
         heard: bool,
         ping: PingOnItsWay,
     ) -> Option<Expired> {
         match self.ping {
             Ping::Unarmed => self.ping = Ping::Due(now.saturating_add(config.interval)),
-            Ping::Due(at) if now >= at => {
-                self.pings_sent = self.pings_sent.wrapping_add(1);
-                self.ping = Ping::Sent {
-                    at: now,
-                    deadline: now.saturating_add(config.timeout),
-                    answered: false,
-                };
-                return Some(Expired::SendPing(self.pings_sent.to_be_bytes()));
-            }
+            Ping::Due(at) if now >= at => return Some(self.send_ping(now, config)),
             Ping::Due(_) => {}
             Ping::Sent {
                 at, answered: true, ..
             } => {
-                self.round_trip = Some(now.saturating_since(at));
+                self.on_round_trip(now.saturating_since(at));
+                self.missed = 0;
                 self.ping = Ping::Due(now.saturating_add(config.interval));
             }
             // It has not left yet, behind bytes that the peer is slow to take.
@@ -134,16 +146,41 @@ impl Timers {
             }
             // A peer amid a long message cannot send a pong, but is alive.
             Ping::Sent { at, .. } if heard => {
+                self.missed = 0;
                 self.ping = Ping::Sent {
                     at,
                     deadline: now.saturating_add(config.timeout),
                     answered: false,
                 };
             }
-            Ping::Sent { deadline, .. } if now >= deadline => return Some(Expired::Pong),
+            Ping::Sent { at, deadline, .. } if now >= deadline => {
+                if self.missed >= misses {
+                    return Some(Expired::Pong);
+                }
+                self.missed = self.missed.saturating_add(1);
+                // Behind one that has not left, another would only wait as well.
+                if ping == PingOnItsWay::Left {
+                    return Some(self.send_ping(now, config));
+                }
+                self.ping = Ping::Sent {
+                    at,
+                    deadline: now.saturating_add(config.timeout),
+                    answered: false,
+                };
+            }
             Ping::Sent { .. } => {}
         }
         None
+    }
+
+    fn send_ping(&mut self, now: Timestamp, config: KeepAlive) -> Expired {
+        self.pings_sent = self.pings_sent.wrapping_add(1);
+        self.ping = Ping::Sent {
+            at: now,
+            deadline: now.saturating_add(config.timeout),
+            answered: false,
+        };
+        Expired::SendPing(self.pings_sent.to_be_bytes())
     }
 
     /// Arms and judges the deadline of a connection that is closing; gives whether it has passed.
