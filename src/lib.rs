@@ -159,6 +159,7 @@ pub mod frame;
 pub mod handshake;
 mod mask_keys;
 mod message;
+mod pings;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod time;

@@ -2,8 +2,7 @@
 
 use core::time::Duration;
 
-use super::queue::PingOnItsWay;
-use crate::config::KeepAlive;
+use crate::pings::{Due, KeepAlive, OnItsWay, Pings};
 use crate::time::Timestamp;
 
 /// Each deadline that may be running. Unarmed ones are armed at the next `handle_timeout`, the
@@ -14,24 +13,7 @@ pub(super) struct Timers {
     heard: bool,
     idle: Option<Timestamp>,
     close: Option<Timestamp>,
-    ping: Ping,
-    pings_sent: u64,
-    /// How many pings in a row were not answered.
-    missed: u32,
-    round_trip: Option<Duration>,
-    smoothed: Option<Duration>,
-}
-
-#[derive(Debug, Default)]
-enum Ping {
-    #[default]
-    Unarmed,
-    Due(Timestamp),
-    Sent {
-        at: Timestamp,
-        deadline: Timestamp,
-        answered: bool,
-    },
+    pings: Pings,
 }
 
 /// What a deadline asks for.
@@ -50,27 +32,13 @@ impl Timers {
 
     /// Counts a pong if it answers our last keep-alive ping.
     pub(super) fn on_pong(&mut self, payload: &[u8]) {
-        if let Ping::Sent { answered, .. } = &mut self.ping {
-            *answered |= payload == self.pings_sent.to_be_bytes();
+        if payload == self.pings.count().to_be_bytes() {
+            self.pings.on_answer();
         }
     }
 
-    pub(super) fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
-    }
-
-    pub(super) fn smoothed_round_trip(&self) -> Option<Duration> {
-        self.smoothed
-    }
-
-    /// RFC 6298 §2 has the weights: an eighth for the last one.
-    fn on_round_trip(&mut self, last: Duration) {
-        let eighth = |time: Duration| time.checked_div(8).unwrap_or_default();
-        self.round_trip = Some(last);
-        self.smoothed = Some(self.smoothed.map_or(last, |smoothed| {
-            let rest = smoothed.saturating_sub(eighth(smoothed));
-            rest.saturating_add(eighth(last))
-        }));
+    pub(super) fn pings(&self) -> &Pings {
+        &self.pings
     }
 
     /// The earliest deadline of an open connection.
@@ -80,11 +48,7 @@ impl Timers {
         keep_alive: Option<KeepAlive>,
     ) -> Option<Timestamp> {
         let idle = idle.map(|_| self.idle.unwrap_or_default());
-        let ping = keep_alive.map(|_| match self.ping {
-            Ping::Unarmed | Ping::Sent { answered: true, .. } => Timestamp::ZERO,
-            Ping::Due(at) => at,
-            Ping::Sent { deadline, .. } => deadline,
-        });
+        let ping = keep_alive.map(|_| self.pings.next());
         idle.into_iter().chain(ping).min()
     }
 
@@ -99,13 +63,12 @@ impl Timers {
         now: Timestamp,
         idle: Option<Duration>,
         keep_alive: Option<KeepAlive>,
-        misses: u32,
-        ping: PingOnItsWay,
+        ping: OnItsWay,
     ) -> Option<Expired> {
         let heard = core::mem::take(&mut self.heard);
-        let ping = keep_alive.and_then(|config| self.handle_ping(now, config, misses, heard, ping));
-        if ping == Some(Expired::Pong) {
-            return ping;
+        let due = keep_alive.and_then(|config| self.pings.handle(now, config, heard, ping));
+        if due == Some(Due::GiveUp) {
+            return Some(Expired::Pong);
         }
         if let Some(timeout) = idle {
             match self.idle {
@@ -114,73 +77,7 @@ impl Timers {
                 _ => self.idle = Some(now.saturating_add(timeout)),
             }
         }
-        ping
-    }
-
-    fn handle_ping(
-        &mut self,
-        now: Timestamp,
-        config: KeepAlive,
-        misses: u32,
-        heard: bool,
-        ping: PingOnItsWay,
-    ) -> Option<Expired> {
-        match self.ping {
-            Ping::Unarmed => self.ping = Ping::Due(now.saturating_add(config.interval)),
-            Ping::Due(at) if now >= at => return Some(self.send_ping(now, config)),
-            Ping::Due(_) => {}
-            Ping::Sent {
-                at, answered: true, ..
-            } => {
-                self.on_round_trip(now.saturating_since(at));
-                self.missed = 0;
-                self.ping = Ping::Due(now.saturating_add(config.interval));
-            }
-            // It has not left yet, behind bytes that the peer is slow to take.
-            Ping::Sent { .. } if ping == PingOnItsWay::Nearer => {
-                self.ping = Ping::Sent {
-                    at: now,
-                    deadline: now.saturating_add(config.timeout),
-                    answered: false,
-                };
-            }
-            // A peer amid a long message cannot send a pong, but is alive.
-            Ping::Sent { at, .. } if heard => {
-                self.missed = 0;
-                self.ping = Ping::Sent {
-                    at,
-                    deadline: now.saturating_add(config.timeout),
-                    answered: false,
-                };
-            }
-            Ping::Sent { at, deadline, .. } if now >= deadline => {
-                if self.missed >= misses {
-                    return Some(Expired::Pong);
-                }
-                self.missed = self.missed.saturating_add(1);
-                // Behind one that has not left, another would only wait as well.
-                if ping == PingOnItsWay::Left {
-                    return Some(self.send_ping(now, config));
-                }
-                self.ping = Ping::Sent {
-                    at,
-                    deadline: now.saturating_add(config.timeout),
-                    answered: false,
-                };
-            }
-            Ping::Sent { .. } => {}
-        }
-        None
-    }
-
-    fn send_ping(&mut self, now: Timestamp, config: KeepAlive) -> Expired {
-        self.pings_sent = self.pings_sent.wrapping_add(1);
-        self.ping = Ping::Sent {
-            at: now,
-            deadline: now.saturating_add(config.timeout),
-            answered: false,
-        };
-        Expired::SendPing(self.pings_sent.to_be_bytes())
+        due.map(|_| Expired::SendPing(self.pings.count().to_be_bytes()))
     }
 
     /// Arms and judges the deadline of a connection that is closing; gives whether it has passed.

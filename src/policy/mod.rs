@@ -6,13 +6,16 @@
 //!   to connect again.
 //! - [`Outbox`] keeps what was to be sent meanwhile, and what the peer has not confirmed; [`Resume`]
 //!   remembers how far one has received.
+//! - [`Heartbeat`] asks the peer for a sign of life by messages, where pings do not get through.
 
 mod backoff;
 mod breaker;
+mod heartbeat;
 mod outbox;
 mod reconnect;
 
 pub use backoff::{Backoff, Jitter};
 pub use breaker::CircuitBreaker;
+pub use heartbeat::{Beat, Heartbeat};
 pub use outbox::{Outbox, Overflow, Resume};
 pub use reconnect::{Ended, GaveUp, Reconnect, ReconnectState, Verdict};
