@@ -62,6 +62,20 @@ impl Backoff {
         }
     }
 
+    /// The same, under a seed from the operating system.
+    ///
+    /// # Errors
+    /// It has no entropy to give.
+    #[cfg(feature = "std")]
+    pub fn from_os() -> std::io::Result<Self> {
+        let mut keys = crate::mask_keys::OsMaskKeys::new()?;
+        let mut seed = [0; 32];
+        for word in seed.chunks_exact_mut(4) {
+            word.copy_from_slice(&keys.next_key());
+        }
+        Ok(Self::new(seed))
+    }
+
     /// The delay before the first attempt, which then doubles.
     #[must_use]
     pub const fn initial(mut self, delay: Duration) -> Self {

@@ -1,5 +1,7 @@
 //! Signs of life by messages.
 
+#[cfg(all(feature = "tokio", feature = "handshake"))]
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::message::Message;
@@ -73,11 +75,38 @@ where
         }
     }
 
+    /// The same under a type that does not tell its functions'.
+    #[cfg(all(feature = "tokio", feature = "handshake"))]
+    pub(crate) fn boxed(
+        self,
+    ) -> Heartbeat<
+        Box<dyn FnMut(u64) -> Message + Send>,
+        Box<dyn FnMut(&Message, u64) -> bool + Send>,
+    >
+    where
+        P: Send + 'static,
+        A: Send + 'static,
+    {
+        Heartbeat {
+            config: self.config,
+            ping: Box::new(self.ping),
+            is_answer: Box::new(self.is_answer),
+            pings: self.pings,
+            heard: self.heard,
+        }
+    }
+
     /// How many in a row may go unanswered; none by default.
     #[must_use]
     pub fn misses(mut self, misses: u32) -> Self {
         self.config.misses = misses;
         self
+    }
+
+    /// Input: there is another connection. What was asked on the last one is forgotten.
+    pub fn reset(&mut self) {
+        self.pings = Pings::default();
+        self.heard = false;
     }
 
     /// Input: a message has come. Gives whether it is an answer, and not for the application.

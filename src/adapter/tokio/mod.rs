@@ -39,6 +39,8 @@
 //! To look at a request before it is accepted or rejected, see [`read_request`]. To go on with a
 //! connection that an HTTP server has upgraded, see [`WebSocket::new`].
 //!
+//! To stay connected, see [`ReconnectingClient`].
+//!
 //! The runtime's timer must be enabled: deadlines run on its clock, paused time included.
 
 mod stream;
@@ -47,6 +49,8 @@ mod stream;
 mod client;
 #[cfg(feature = "handshake")]
 mod maybe_tls;
+#[cfg(all(feature = "handshake", feature = "policy"))]
+mod reconnecting;
 
 use ::tokio::io::{AsyncRead, AsyncWrite};
 
@@ -65,6 +69,8 @@ pub use super::error::{AcceptError, ConnectError};
 pub use client::{Connector, connect};
 #[cfg(feature = "handshake")]
 pub use maybe_tls::MaybeTlsStream;
+#[cfg(all(feature = "handshake", feature = "policy"))]
+pub use reconnecting::{Attempt, ClientEvent, ReconnectingClient};
 pub use stream::Tokio;
 
 /// A WebSocket over a stream of tokio.
