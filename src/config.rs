@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::pings::KeepAlive;
+
 /// How messages are handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Delivery {
@@ -43,13 +45,8 @@ pub struct Config {
     pub(crate) write_limit: usize,
     pub(crate) close_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) keep_alive: Option<KeepAlive>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeepAlive {
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
+    keep_alive: Option<(Duration, Duration)>,
+    keep_alive_misses: u32,
 }
 
 impl Config {
@@ -65,6 +62,7 @@ impl Config {
             close_timeout: Duration::from_secs(5),
             idle_timeout: None,
             keep_alive: None,
+            keep_alive_misses: 0,
         }
     }
 
@@ -132,8 +130,27 @@ impl Config {
     /// bytes while nobody receives counts as alive too.
     #[must_use]
     pub const fn keep_alive(mut self, interval: Duration, timeout: Duration) -> Self {
-        self.keep_alive = Some(KeepAlive { interval, timeout });
+        self.keep_alive = Some((interval, timeout));
         self
+    }
+
+    /// How many keep-alive pings in a row may go unanswered, each for the time that
+    /// [`keep_alive`](Self::keep_alive) sets, while nothing else is received either; none by default.
+    /// Behind each that did, the next is sent at once.
+    #[must_use]
+    pub const fn keep_alive_misses(mut self, pings: u32) -> Self {
+        self.keep_alive_misses = pings;
+        self
+    }
+
+    #[inline]
+    pub(crate) fn pings(&self) -> Option<KeepAlive> {
+        let misses = self.keep_alive_misses;
+        self.keep_alive.map(|(interval, timeout)| KeepAlive {
+            interval,
+            timeout,
+            misses,
+        })
     }
 }
 

@@ -8,6 +8,7 @@
         feature = "deflate",
         feature = "futures-io",
         feature = "json",
+        feature = "policy",
         feature = "rustls"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -140,7 +141,7 @@
 //! | `http` | no | [`http`]: handshakes whose requests and responses an HTTP library reads and writes |
 //! | `hyper` | no | [`hyper`]: upgrades of hyper 1, server and client; brings `http` and `tokio` |
 //! | `axum` | no | [`axum`]: an extractor for axum 0.8; brings `hyper` |
-//! | `policy` | no | [`policy`]: limits on connections and rates, graceful shutdown; with `tokio`, a server that has them |
+//! | `policy` | no | [`policy`]: reconnection, backoff, limits on connections and rates, graceful shutdown; with `tokio`, a client and a server that have them |
 //! | `json` | no | [`policy::json`]: messages that are JSON, for serde; brings `policy` |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
@@ -162,6 +163,7 @@ pub mod frame;
 pub mod handshake;
 mod mask_keys;
 mod message;
+mod pings;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod time;

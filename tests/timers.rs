@@ -214,6 +214,97 @@ fn a_missing_pong_ends_the_connection() {
 }
 
 #[test]
+fn so_many_pings_as_are_tolerated_may_go_unanswered() {
+    for side in SIDES {
+        let config = Config::new()
+            .keep_alive_misses(2)
+            .keep_alive(seconds(30), seconds(10));
+        let mut endpoint = side.endpoint(config);
+        let mut sent = Vec::new();
+        for now in [0, 30, 40, 50] {
+            endpoint.connection.handle_timeout(at(now));
+            sent.extend(frames(&endpoint.output()));
+        }
+        assert_eq!(sent.len(), 3, "each miss sends the next");
+        // The last one is answered: misses are counted anew.
+        endpoint.feed(&side.frame(Opcode::Pong, true, &sent[2].1));
+        endpoint.connection.handle_timeout(at(53));
+        assert_eq!(endpoint.connection.round_trip(), Some(seconds(3)));
+        for now in [83, 93, 103] {
+            endpoint.connection.handle_timeout(at(now));
+            assert_eq!(opcodes(&endpoint.output()), [Opcode::Ping]);
+        }
+        endpoint.connection.handle_timeout(at(112));
+        assert_eq!(endpoint.state(), State::Open);
+        endpoint.connection.handle_timeout(at(113));
+        let outcome = CloseOutcome::TimedOut(Timeout::Pong);
+        assert_eq!(endpoint.outcome(), Some(&outcome));
+        assert_eq!(opcodes(&endpoint.output()), [Opcode::Close]);
+    }
+}
+
+#[test]
+fn anything_received_ends_a_row_of_misses() {
+    for side in SIDES {
+        let config = Config::new()
+            .keep_alive(seconds(30), seconds(10))
+            .keep_alive_misses(1);
+        let mut endpoint = side.endpoint(config);
+        for now in [0, 30, 40] {
+            endpoint.connection.handle_timeout(at(now));
+        }
+        endpoint.feed(&side.text("alive"));
+        for now in [49, 59] {
+            endpoint.connection.handle_timeout(at(now));
+            assert_eq!(endpoint.state(), State::Open);
+        }
+        endpoint.connection.handle_timeout(at(69));
+        assert_eq!(
+            endpoint.outcome(),
+            Some(&CloseOutcome::TimedOut(Timeout::Pong))
+        );
+    }
+}
+
+#[test]
+fn a_ping_that_cannot_leave_is_not_joined_by_others() {
+    let config = Config::new()
+        .keep_alive(seconds(30), seconds(10))
+        .keep_alive_misses(3);
+    let mut pair = Pair::new(Config::new(), config);
+    pair.stall(true);
+    pair.wait(seconds(69));
+    assert_eq!(pair.server.state(), State::Open);
+    assert_eq!(pair.server.connection.queued(), 10, "one ping");
+    pair.wait(seconds(1));
+    assert_eq!(
+        pair.server.outcome(),
+        Some(&CloseOutcome::TimedOut(Timeout::Pong))
+    );
+}
+
+#[test]
+fn the_smoothed_round_trip_follows_slowly() {
+    let config = Config::new().keep_alive(seconds(30), seconds(20));
+    let mut endpoint = Side::Server.endpoint(config);
+    endpoint.connection.handle_timeout(at(0));
+    let mut now = 0;
+    let mut measured = Vec::new();
+    for round_trip in [8, 16, 0] {
+        now += 30;
+        endpoint.connection.handle_timeout(at(now));
+        let ping = frames(&endpoint.output());
+        endpoint.feed(&Side::Server.frame(Opcode::Pong, true, &ping[0].1));
+        now += round_trip;
+        endpoint.connection.handle_timeout(at(now));
+        let connection = &endpoint.connection;
+        assert_eq!(connection.round_trip(), Some(seconds(round_trip)));
+        measured.push(connection.smoothed_round_trip().unwrap().as_millis());
+    }
+    assert_eq!(measured, [8_000, 9_000, 7_875]);
+}
+
+#[test]
 fn a_dead_link_is_noticed_though_the_ping_never_left() {
     let config = Config::new().keep_alive(seconds(30), seconds(10));
     let mut pair = Pair::new(Config::new(), config);

@@ -6,6 +6,8 @@ use std::io;
 use crate::close::CloseOutcome;
 use crate::error::{ProtocolError, SendError};
 use crate::message::Message;
+#[cfg(feature = "policy")]
+use crate::policy::Ended;
 
 #[cfg(feature = "handshake")]
 use crate::handshake::{BuildError, RequestError, ResponseError, UriError, WsUri};
@@ -115,6 +117,42 @@ pub enum ConnectError {
     Io(io::Error),
     /// The server's response is a refusal, or not one to this request.
     Response(ResponseError),
+}
+
+/// What follows from it for who wants to connect again.
+#[cfg(all(feature = "handshake", feature = "policy"))]
+impl From<&ConnectError> for Ended {
+    fn from(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Response(ResponseError::Refused(response)) => Self::Refused {
+                status: response.status(),
+                retry_after: response.retry_after(),
+            },
+            ConnectError::Response(ResponseError::TimedOut) => Self::Unreachable,
+            // TLS that fails is invalid data to whoever reads it: a certificate, say.
+            ConnectError::Io(error) => match error.kind() {
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Self::Permanent,
+                _ => Self::Unreachable,
+            },
+            ConnectError::Uri(_)
+            | ConnectError::Secure
+            | ConnectError::Build(_)
+            | ConnectError::Response(_) => Self::Permanent,
+        }
+    }
+}
+
+/// What follows from it for who wants to connect again.
+#[cfg(feature = "policy")]
+impl From<&Error> for Ended {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Io(_) => Self::Closed(1006),
+            Error::Protocol(error) => (&CloseOutcome::Failed(*error)).into(),
+            Error::Ended(outcome) => outcome.into(),
+            Error::Send(_) | Error::Command(_) => Self::Permanent,
+        }
+    }
 }
 
 /// Whether the scheme is one of this build's.

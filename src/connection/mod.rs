@@ -159,7 +159,13 @@ impl Connection {
     ///
     /// It is as exact as the calls to [`handle_timeout`](Self::handle_timeout) are prompt.
     pub fn round_trip(&self) -> Option<Duration> {
-        self.timers.round_trip()
+        self.timers.pings().round_trip()
+    }
+
+    /// How long keep-alive pings take to come back of late: each one counts for an eighth (as in RFC
+    /// 6298), so that a single slow one says little.
+    pub fn smoothed_round_trip(&self) -> Option<Duration> {
+        self.timers.pings().smoothed_round_trip()
     }
 
     /// Number of bytes that wait for transmission.
@@ -185,7 +191,7 @@ impl Connection {
     /// before waiting, as well as when [`poll_timeout`](Self::poll_timeout) says.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.closing.may_send() {
-            let (idle, keep_alive) = (self.config.idle_timeout, self.config.keep_alive);
+            let (idle, keep_alive) = (self.config.idle_timeout, self.config.pings());
             let ping = self.queue.ping_on_its_way();
             match self.timers.handle_open(now, idle, keep_alive, ping) {
                 None => {}
@@ -219,7 +225,7 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         match self.state() {
             State::Open => {
-                let (idle, keep_alive) = (self.config.idle_timeout, self.config.keep_alive);
+                let (idle, keep_alive) = (self.config.idle_timeout, self.config.pings());
                 self.timers.next_open(idle, keep_alive)
             }
             State::Closing | State::Draining => Some(self.timers.next_closing()),

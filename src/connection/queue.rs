@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 
 use super::masking::extend_masked;
 use crate::frame::{Header, MAX_HEADER_SIZE};
+use crate::pings::OnItsWay;
 
 /// How much of a lent payload is masked at a time, in bytes: a multiple of the key's size.
 pub(super) const MASK_BLOCK: usize = 64 * 1024;
@@ -48,17 +49,6 @@ impl core::fmt::Debug for Queue {
             .field("len", &self.len)
             .finish_non_exhaustive()
     }
-}
-
-/// Where the keep-alive ping is, for whoever waits for its pong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PingOnItsWay {
-    /// It has left, or there is none.
-    Left,
-    /// It waits behind other bytes, some of which have left since this was last asked.
-    Nearer,
-    /// It waits behind other bytes, none of which have left.
-    Stuck,
 }
 
 struct Large {
@@ -137,11 +127,11 @@ impl Queue {
         self.ping_comes_nearer = false;
     }
 
-    pub(super) fn ping_on_its_way(&mut self) -> PingOnItsWay {
+    pub(super) fn ping_on_its_way(&mut self) -> OnItsWay {
         match (self.ping_end, core::mem::take(&mut self.ping_comes_nearer)) {
-            (0, _) => PingOnItsWay::Left,
-            (_, true) => PingOnItsWay::Nearer,
-            (_, false) => PingOnItsWay::Stuck,
+            (0, _) => OnItsWay::Left,
+            (_, true) => OnItsWay::Nearer,
+            (_, false) => OnItsWay::Stuck,
         }
     }
 

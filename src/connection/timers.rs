@@ -2,8 +2,7 @@
 
 use core::time::Duration;
 
-use super::queue::PingOnItsWay;
-use crate::config::KeepAlive;
+use crate::pings::{Due, KeepAlive, OnItsWay, Pings};
 use crate::time::Timestamp;
 
 /// Each deadline that may be running. Unarmed ones are armed at the next `handle_timeout`, the
@@ -14,21 +13,7 @@ pub(super) struct Timers {
     heard: bool,
     idle: Option<Timestamp>,
     close: Option<Timestamp>,
-    ping: Ping,
-    pings_sent: u64,
-    round_trip: Option<Duration>,
-}
-
-#[derive(Debug, Default)]
-enum Ping {
-    #[default]
-    Unarmed,
-    Due(Timestamp),
-    Sent {
-        at: Timestamp,
-        deadline: Timestamp,
-        answered: bool,
-    },
+    pings: Pings,
 }
 
 /// What a deadline asks for.
@@ -47,13 +32,13 @@ impl Timers {
 
     /// Counts a pong if it answers our last keep-alive ping.
     pub(super) fn on_pong(&mut self, payload: &[u8]) {
-        if let Ping::Sent { answered, .. } = &mut self.ping {
-            *answered |= payload == self.pings_sent.to_be_bytes();
+        if payload == self.pings.count().to_be_bytes() {
+            self.pings.on_answer();
         }
     }
 
-    pub(super) fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
+    pub(super) fn pings(&self) -> &Pings {
+        &self.pings
     }
 
     /// The earliest deadline of an open connection.
@@ -63,11 +48,7 @@ impl Timers {
         keep_alive: Option<KeepAlive>,
     ) -> Option<Timestamp> {
         let idle = idle.map(|_| self.idle.unwrap_or_default());
-        let ping = keep_alive.map(|_| match self.ping {
-            Ping::Unarmed | Ping::Sent { answered: true, .. } => Timestamp::ZERO,
-            Ping::Due(at) => at,
-            Ping::Sent { deadline, .. } => deadline,
-        });
+        let ping = keep_alive.map(|_| self.pings.next());
         idle.into_iter().chain(ping).min()
     }
 
@@ -82,12 +63,12 @@ impl Timers {
         now: Timestamp,
         idle: Option<Duration>,
         keep_alive: Option<KeepAlive>,
-        ping: PingOnItsWay,
+        ping: OnItsWay,
     ) -> Option<Expired> {
         let heard = core::mem::take(&mut self.heard);
-        let ping = keep_alive.and_then(|config| self.handle_ping(now, config, heard, ping));
-        if ping == Some(Expired::Pong) {
-            return ping;
+        let due = keep_alive.and_then(|config| self.pings.handle(now, config, heard, ping));
+        if due == Some(Due::GiveUp) {
+            return Some(Expired::Pong);
         }
         if let Some(timeout) = idle {
             match self.idle {
@@ -96,54 +77,7 @@ impl Timers {
                 _ => self.idle = Some(now.saturating_add(timeout)),
             }
         }
-        ping
-    }
-
-    fn handle_ping(
-        &mut self,
-        now: Timestamp,
-        config: KeepAlive,
-        heard: bool,
-        ping: PingOnItsWay,
-    ) -> Option<Expired> {
-        match self.ping {
-            Ping::Unarmed => self.ping = Ping::Due(now.saturating_add(config.interval)),
-            Ping::Due(at) if now >= at => {
-                self.pings_sent = self.pings_sent.wrapping_add(1);
-                self.ping = Ping::Sent {
-                    at: now,
-                    deadline: now.saturating_add(config.timeout),
-                    answered: false,
-                };
-                return Some(Expired::SendPing(self.pings_sent.to_be_bytes()));
-            }
-            Ping::Due(_) => {}
-            Ping::Sent {
-                at, answered: true, ..
-            } => {
-                self.round_trip = Some(now.saturating_since(at));
-                self.ping = Ping::Due(now.saturating_add(config.interval));
-            }
-            // It has not left yet, behind bytes that the peer is slow to take.
-            Ping::Sent { .. } if ping == PingOnItsWay::Nearer => {
-                self.ping = Ping::Sent {
-                    at: now,
-                    deadline: now.saturating_add(config.timeout),
-                    answered: false,
-                };
-            }
-            // A peer amid a long message cannot send a pong, but is alive.
-            Ping::Sent { at, .. } if heard => {
-                self.ping = Ping::Sent {
-                    at,
-                    deadline: now.saturating_add(config.timeout),
-                    answered: false,
-                };
-            }
-            Ping::Sent { deadline, .. } if now >= deadline => return Some(Expired::Pong),
-            Ping::Sent { .. } => {}
-        }
-        None
+        due.map(|_| Expired::SendPing(self.pings.count().to_be_bytes()))
     }
 
     /// Arms and judges the deadline of a connection that is closing; gives whether it has passed.

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::head::ResponseHead;
 use super::headers::Headers;
@@ -67,6 +68,15 @@ impl RefusedResponse {
     /// All headers of the response: `Location` with a redirect, `Retry-After`, `WWW-Authenticate`…
     pub const fn headers(&self) -> &Headers {
         &self.headers
+    }
+
+    /// How long the server asks to wait before another attempt: its `Retry-After` in seconds (RFC 9110
+    /// §10.2.3). One with a date needs a clock: look at the [`headers`](Self::headers).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers.get("Retry-After")?;
+        // `parse` would take a sign.
+        let is_number = seconds.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| seconds.parse().ok().map(Duration::from_secs))?
     }
 
     /// Takes what has come of the body out of the buffer; says whether all that will be kept is here.

@@ -41,6 +41,8 @@
 //! To look at a request before it is accepted or rejected, see [`read_request`]. To go on with a
 //! connection that an HTTP server has upgraded, see [`WebSocket::new`].
 //!
+//! To stay connected, see [`ReconnectingClient`].
+//!
 //! The runtime's timer must be enabled: deadlines run on its clock, paused time included.
 
 mod stream;
@@ -49,6 +51,8 @@ mod stream;
 mod client;
 #[cfg(feature = "handshake")]
 mod maybe_tls;
+#[cfg(all(feature = "handshake", feature = "policy"))]
+mod reconnecting;
 #[cfg(all(feature = "handshake", feature = "policy"))]
 mod server;
 
@@ -69,6 +73,8 @@ pub use super::error::{AcceptError, ConnectError};
 pub use client::{Connector, connect};
 #[cfg(feature = "handshake")]
 pub use maybe_tls::MaybeTlsStream;
+#[cfg(all(feature = "handshake", feature = "policy"))]
+pub use reconnecting::{Attempt, ClientEvent, ReconnectingClient};
 #[cfg(all(feature = "handshake", feature = "policy"))]
 pub use server::{ConnectionInfo, Listener, Server, ServerWebSocket, Supervised};
 pub use stream::Tokio;
