@@ -44,6 +44,11 @@ pub struct Heartbeat<P, A> {
     heard: bool,
 }
 
+/// One whose functions may be any.
+#[cfg(all(feature = "tokio", feature = "handshake"))]
+pub(crate) type BoxedHeartbeat =
+    Heartbeat<Box<dyn FnMut(u64) -> Message + Send>, Box<dyn FnMut(&Message, u64) -> bool + Send>>;
+
 /// What a [`Heartbeat`] asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Beat {
@@ -77,12 +82,7 @@ where
 
     /// The same under a type that does not tell its functions'.
     #[cfg(all(feature = "tokio", feature = "handshake"))]
-    pub(crate) fn boxed(
-        self,
-    ) -> Heartbeat<
-        Box<dyn FnMut(u64) -> Message + Send>,
-        Box<dyn FnMut(&Message, u64) -> bool + Send>,
-    >
+    pub(crate) fn boxed(self) -> BoxedHeartbeat
     where
         P: Send + 'static,
         A: Send + 'static,

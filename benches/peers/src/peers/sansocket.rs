@@ -20,6 +20,9 @@ const USUAL_READ: usize = 16 * 1024;
 /// From this size on, messages that leave at once are lent to the stream, not copied.
 const LARGE: usize = 8 * 1024;
 
+/// From this size on, a lent message can be had with its allocation.
+const GIVEN_ON: usize = 16 * 1024;
+
 pub struct Sansocket;
 
 impl Peer for Sansocket {
@@ -55,14 +58,19 @@ impl Peer for Sansocket {
     }
 }
 
-/// Over TCP, messages are answered from the lent events.
+/// Over TCP, messages are answered from the lent events: copied behind their header, or given on as they
+/// are where that is less than a copy.
 fn serve_lent(stream: TcpStream) {
     tokio::spawn(async move {
         let mut websocket = WebSocket::new(stream, connection(Role::Server, None));
         while let Ok(Some((event, connection))) = websocket.recv_with_connection().await {
-            if let Event::Binary(data) = event
-                && connection.send_binary(&data).is_err()
-            {
+            let Event::Binary(data) = event else { continue };
+            let is_sent = if data.len() < GIVEN_ON {
+                connection.send_binary(&data).is_ok()
+            } else {
+                connection.send(data.into_bytes().into()).is_ok()
+            };
+            if !is_sent {
                 return;
             }
         }
