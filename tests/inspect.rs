@@ -99,8 +99,7 @@ const WELL: &[&str] = &[
     "RSV1, masked",
     "text, 650 bytes in",
     "\"all the same all",
-    "binary, 3 bytes in",
-    "ababab",
+    "binary, 3 bytes: ababab",
     "closes: 1000 (normal closure): enough",
     "compressed from 650 bytes",
     "closed by the client: 1000",
@@ -235,6 +234,10 @@ fn captured(link: DataLink) -> Vec<u8> {
                     .tcp(from, to, sequence, 1000);
                 if syn {
                     step = step.syn();
+                }
+                // Only the first segment of a connection has no ACK.
+                if !(syn && side == Side::Client) {
+                    step = step.ack(1);
                 }
                 if fin {
                     step = step.fin();
