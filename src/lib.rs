@@ -177,7 +177,7 @@ pub use adapter::tokio;
 pub use buffer::ReceiveBuffer;
 pub use close::{CloseCode, CloseFrame, CloseOutcome, Timeout};
 pub use config::{Config, Delivery};
-pub use connection::{Connection, State, Transmit, TransmitMessage};
+pub use connection::{Connection, Prepared, State, Transmit, TransmitMessage};
 pub use error::{ProtocolError, SendError};
 #[cfg(feature = "deflate")]
 pub use extension::deflate::{DeflateConfig, DeflateParams};
