@@ -241,6 +241,13 @@ impl Connection {
         queued
     }
 
+    /// The compressor, if a whole message of this size is to be compressed.
+    pub(super) fn compressor_for(&mut self, len: usize) -> Option<&mut Compressor> {
+        let deflate = self.deflate.as_mut()?;
+        let wants = deflate.compresses && deflate.compressor.wants(Some(len));
+        wants.then_some(&mut deflate.compressor)
+    }
+
     /// Whether the message that begins with this part is to be compressed.
     pub(super) fn compresses_chunks(&self, first: &[u8], last: bool) -> bool {
         self.deflate.as_ref().is_some_and(|deflate| {

@@ -6,6 +6,7 @@ mod incoming;
 mod inflate;
 mod masking;
 mod payload;
+mod prepared;
 mod queue;
 mod receive;
 mod send;
@@ -24,6 +25,7 @@ use crate::mask_keys::MaskKeys;
 use crate::time::Timestamp;
 
 pub use closing::State;
+pub use prepared::Prepared;
 pub use transmit::{Transmit, TransmitMessage};
 
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
@@ -50,8 +52,8 @@ pub(crate) const MAX_READ_HINT: usize = 64 * 1024 + 2 * MAX_HEADER_SIZE;
 /// 2. **Inputs** say what happened: [`receive`](Self::receive), [`receive_eof`](Self::receive_eof),
 ///    [`handle_timeout`](Self::handle_timeout).
 /// 3. **Commands** say what to do: [`send`](Self::send), [`send_text`](Self::send_text),
-///    [`send_binary`](Self::send_binary), [`send_chunk`](Self::send_chunk), [`ping`](Self::ping),
-///    [`close`](Self::close).
+///    [`send_binary`](Self::send_binary), [`send_prepared`](Self::send_prepared),
+///    [`send_chunk`](Self::send_chunk), [`ping`](Self::ping), [`close`](Self::close).
 /// 4. **Outputs** say what the caller is to do: [`transmit`](Self::transmit),
 ///    [`has_pong`](Self::has_pong), [`poll_timeout`](Self::poll_timeout),
 ///    [`wants_read`](Self::wants_read), [`read_hint`](Self::read_hint),

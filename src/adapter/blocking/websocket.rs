@@ -11,7 +11,7 @@ use super::io::{Io, Moved};
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
-use crate::connection::{Connection, MAX_READ_HINT};
+use crate::connection::{Connection, MAX_READ_HINT, Prepared};
 use crate::error::SendError;
 use crate::message::{Chunk, Data, Event, Message};
 
@@ -258,6 +258,23 @@ impl<S: Transport> WebSocket<S> {
             }
             result => Ok(result?),
         }
+    }
+
+    /// Sends a message that has been [prepared](Prepared) for many connections, and flushes.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send), but nothing comes back.
+    pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.command(|end| Ok(end.connection.send_prepared(message).map(|()| true)?))
+    }
+
+    /// Queues a message that has been [prepared](Prepared) for many connections, to leave with the next
+    /// flush or receive.
+    ///
+    /// # Errors
+    /// As for [`send_prepared`](Self::send_prepared).
+    pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.command(|end| Ok(end.connection.send_prepared(message).map(|()| false)?))
     }
 
     /// Queues a part of a message and flushes.

@@ -8,6 +8,7 @@
 mod commands;
 mod end;
 mod io;
+mod prepared;
 mod recv;
 mod spare;
 mod split;

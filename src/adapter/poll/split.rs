@@ -10,12 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::super::error::Error;
 use super::commands::{self, Sender};
 use super::end::End;
+use super::prepared;
 use super::stream::poll_message;
 use super::transport::Transport;
 use super::websocket::WebSocket;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
-use crate::connection::Connection;
+use crate::connection::{Connection, Prepared};
 use crate::message::{Chunk, Data, Event, Message};
 
 /// The half of a WebSocket that receives.
@@ -137,6 +138,7 @@ impl<T: Transport> ReceiveHalf<T> {
 
 impl<T: Transport> SendHalf<T> {
     commands::methods!();
+    prepared::methods!();
 
     /// Whether messages begun from here on are compressed, if that was negotiated:
     /// [`Connection::set_compression`].

@@ -8,6 +8,7 @@ use super::super::error::Error;
 use super::commands::{self, Sender};
 use super::end::End;
 use super::io::Io;
+use super::prepared;
 use super::recv::{RecvEvent, RecvWithConnection};
 use super::spare;
 use super::split::{self, ReceiveHalf, SendHalf};
@@ -15,7 +16,7 @@ use super::stream::poll_message;
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
-use crate::connection::Connection;
+use crate::connection::{Connection, Prepared};
 use crate::message::{Chunk, Data, Event, Message};
 
 /// A WebSocket connection over an async stream: sends and receives messages.
@@ -108,6 +109,7 @@ impl<T: Transport> WebSocket<T> {
     }
 
     commands::methods!();
+    prepared::methods!();
 
     /// Whether messages begun from here on are compressed, if that was negotiated:
     /// [`Connection::set_compression`].

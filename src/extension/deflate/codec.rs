@@ -33,6 +33,36 @@ pub(crate) struct Compressor {
     output: Vec<u8>,
 }
 
+/// What decides on the compressed form of a message that refers to no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    max_window_bits: u8,
+    level: u8,
+    memory_level: u8,
+}
+
+impl Settings {
+    /// A message on its own; `None` if the library fails.
+    pub(crate) fn compress(self, message: &[u8]) -> Option<Vec<u8>> {
+        let mut compressor = Compressor {
+            direction: Direction {
+                max_window_bits: self.max_window_bits,
+                context_takeover: false,
+            },
+            effort: Effort {
+                level: self.level,
+                memory_level: self.memory_level,
+                threshold: 0,
+            },
+            state: None,
+            output: Vec::new(),
+        };
+        compressor.compress(message, true)?;
+        compressor.output.shrink_to_fit();
+        Some(compressor.output)
+    }
+}
+
 impl Compressor {
     pub(crate) fn new(params: &DeflateParams, is_client: bool) -> Self {
         Self {
@@ -56,6 +86,27 @@ impl Compressor {
     /// Whether a message that was compressed has to be sent so: the next may refer to it.
     pub(crate) fn takes_over(&self) -> bool {
         self.direction.context_takeover
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            max_window_bits: self.direction.max_window_bits,
+            level: self.effort.level,
+            memory_level: self.effort.memory_level,
+        }
+    }
+
+    /// The next message refers to none before it.
+    pub(crate) fn restart(&mut self) {
+        if let Some(state) = self.state.as_mut().filter(|state| state.total_in() > 0) {
+            state.reset();
+        }
+    }
+
+    /// Whether the next message may refer to one before it.
+    fn has_context(&self) -> bool {
+        let has_begun = |state: &Box<Deflate>| state.total_in() > 0;
+        self.takes_over() && self.state.as_ref().is_some_and(has_begun)
     }
 
     /// Compresses a part of a message, so that all of it can be inflated (RFC 7692 §7.2.1); `None`
@@ -124,13 +175,13 @@ impl Compressor {
     /// Whether [`release`](Self::release) would give a compressor back.
     #[cfg(feature = "std")]
     pub(crate) fn is_spare(&self) -> bool {
-        self.state.is_some() && !self.takes_over()
+        self.state.is_some() && !self.has_context()
     }
 
     /// Gives back what the next message does not need.
     pub(crate) fn release(&mut self) {
         self.output = Vec::new();
-        if !self.takes_over() {
+        if !self.has_context() {
             self.state = None;
         }
     }

@@ -5,7 +5,7 @@ mod config;
 #[cfg(feature = "handshake")]
 mod negotiation;
 
-pub(crate) use codec::{Compressor, Inflater, Left, Source};
+pub(crate) use codec::{Compressor, Inflater, Left, Settings, Source};
 pub use config::{DeflateConfig, DeflateParams};
 
 /// What a sender takes off the end of each message, and a receiver puts back (§7.2.1).
