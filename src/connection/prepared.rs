@@ -216,7 +216,8 @@ impl Connection {
             };
             self.queue.push(&header, &form.payload);
         } else if form.frame.is_empty() {
-            self.queue.push_large(&form.header, form.payload.clone());
+            self.queue.push(&form.header, &[]);
+            self.queue.push_payload(form.payload.clone());
         } else {
             self.queue.push_bytes(&form.frame, None);
         }
