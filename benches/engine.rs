@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use sansocket::frame::{Header, Opcode, mask};
-use sansocket::{Config, Connection, Event, Message, ReceiveBuffer, SeededMaskKeys};
+use sansocket::{Config, Connection, Event, Message, Prepared, ReceiveBuffer, SeededMaskKeys};
 
 const SIZES: [usize; 6] = [16, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
@@ -20,6 +20,9 @@ const USUAL_READ: usize = 16 * 1024;
 
 /// A wire holds at least this much payload, so that reads hold many small frames.
 const WIRE: usize = 256 * 1024;
+
+/// Connections that get the same message.
+const RECEIVERS: usize = 1000;
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
@@ -36,6 +39,7 @@ fn main() {
     receive(&mut criterion);
     send(&mut criterion);
     echo(&mut criterion);
+    broadcast(&mut criterion);
     criterion.final_summary();
 }
 
@@ -253,6 +257,53 @@ fn echo(criterion: &mut Criterion) {
     }
 }
 
+/// One message from a server to many: owned and so cloned, borrowed, or prepared. Rates are of messages
+/// that leave.
+fn broadcast(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("broadcast");
+    group.throughput(Throughput::Elements(RECEIVERS as u64));
+    for size in [125, 1 << 10, 64 << 10] {
+        let mut room: Vec<_> = (0..RECEIVERS).map(|_| server()).collect();
+        broadcast_all(&mut group, "plain", &mut room, &json(size));
+    }
+    #[cfg(feature = "deflate")]
+    for (name, takeover) in [("deflate", false), ("deflate, takeover", true)] {
+        let deflate = sansocket::DeflateConfig::new().server_context_takeover(takeover);
+        let new = || server().with_deflate(Some(deflate.into()));
+        let mut room: Vec<_> = (0..RECEIVERS).map(|_| new()).collect();
+        broadcast_all(&mut group, name, &mut room, &json(1 << 10));
+    }
+}
+
+fn broadcast_all(group: &mut Group<'_>, name: &str, room: &mut [Connection], text: &str) {
+    let id = |what| BenchmarkId::new(format!("{name}/{what}"), text.len());
+    let mut to_all = |what, send: &mut dyn FnMut(&mut [Connection])| {
+        group.bench_function(id(what), |bencher| {
+            bencher.iter(|| {
+                send(room);
+                room.iter_mut().for_each(discard);
+            });
+        });
+    };
+    to_all("owned", &mut |room| {
+        let message = Message::from(black_box(text));
+        for connection in room {
+            connection.send(message.clone()).unwrap();
+        }
+    });
+    to_all("borrowed", &mut |room| {
+        for connection in room {
+            connection.send_text(black_box(text)).unwrap();
+        }
+    });
+    to_all("prepared", &mut |room| {
+        let message = Prepared::new(black_box(text));
+        for connection in room {
+            connection.send_prepared(&message).unwrap();
+        }
+    });
+}
+
 #[inline]
 fn drain(connection: &mut Connection, mut write: impl FnMut(&[u8])) {
     let mut transmit = connection.transmit();
@@ -276,6 +327,26 @@ fn binary(size: usize) -> Vec<u8> {
 fn ascii(size: usize) -> Message {
     let text: String = ('!'..='~').cycle().take(size).collect();
     text.into()
+}
+
+/// Records of a few fields, as applications send them.
+fn json(size: usize) -> String {
+    let records = (0..).map(|id| {
+        format!(
+            r#"{{"id":{id},"name":"user {}","score":{}}},"#,
+            id * 7 % 13,
+            id * 31 % 997
+        )
+    });
+    let mut text = String::new();
+    for record in records {
+        if text.len() >= size {
+            break;
+        }
+        text.push_str(&record);
+    }
+    text.truncate(size);
+    text
 }
 
 /// Characters of one to four bytes.

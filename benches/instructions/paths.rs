@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use bytes::{Buf, Bytes};
-use sansocket::{Config, Connection, Event, Message, ReceiveBuffer, SeededMaskKeys};
+use sansocket::{Config, Connection, Event, Message, Prepared, ReceiveBuffer, SeededMaskKeys};
 
 type Path = (&'static str, fn(u64));
 
@@ -65,11 +65,34 @@ pub(crate) const PATHS: &[Path] = &[
         send(client(), 16, 64, n)
     }),
     ("send, server, owned, 64 KiB", send_owned),
+    ("to 512, server, text, 125 B", |n| {
+        to_many(server, &ascii(125), n)
+    }),
+    ("to 512, server, text, 64 KiB", |n| {
+        to_many(server, &ascii(64 << 10), n)
+    }),
+    ("to 512, server, prepared, 125 B", |n| {
+        prepared(server, &ascii(125), n)
+    }),
+    ("to 512, server, prepared, 64 KiB", |n| {
+        prepared(server, &ascii(64 << 10), n)
+    }),
+    ("to 512, client, prepared, 125 B", |n| {
+        prepared(client, &ascii(125), n)
+    }),
     ("echo, server, 16 B", |n| echo(&binary(16), n)),
     ("echo, server, 125 B", |n| echo(&binary(125), n)),
     ("echo, server, 1 KiB", |n| echo(&binary(1 << 10), n)),
     #[cfg(feature = "deflate")]
     ("compress, server, 1 KiB", compress),
+    #[cfg(feature = "deflate")]
+    ("to 512, server, compressed, 1 KiB", |n| {
+        to_many(inflating, &json(), n)
+    }),
+    #[cfg(feature = "deflate")]
+    ("to 512, server, prepared, compressed, 1 KiB", |n| {
+        prepared(inflating, &json(), n)
+    }),
     #[cfg(feature = "deflate")]
     ("inflate, server, 1 KiB", |n| {
         lent(inflating, deflating, &json(), n)
@@ -232,6 +255,36 @@ fn send_owned(messages: u64) {
     for _ in 0..messages {
         connection.send(data.clone().into()).unwrap();
         transmit(&mut connection);
+    }
+}
+
+/// Connections that get the same message.
+const RECEIVERS: u64 = 512;
+
+fn room(new: fn() -> Connection) -> Vec<Connection> {
+    (0..RECEIVERS).map(|_| new()).collect()
+}
+
+/// Each message to all, cloned for each.
+fn to_many(new: fn() -> Connection, message: &Message, messages: u64) {
+    let mut room = room(new);
+    for _ in 0..messages / RECEIVERS {
+        for connection in &mut room {
+            connection.send(message.clone()).unwrap();
+            transmit(connection);
+        }
+    }
+}
+
+/// The same, prepared once for all.
+fn prepared(new: fn() -> Connection, message: &Message, messages: u64) {
+    let mut room = room(new);
+    for _ in 0..messages / RECEIVERS {
+        let message = Prepared::new(message.clone());
+        for connection in &mut room {
+            connection.send_prepared(&message).unwrap();
+            transmit(connection);
+        }
     }
 }
 
