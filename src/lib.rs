@@ -149,6 +149,7 @@ mod buffer;
 mod close;
 mod config;
 mod connection;
+mod diagnosis;
 mod error;
 #[cfg(feature = "deflate")]
 mod extension;
@@ -178,6 +179,7 @@ pub use buffer::ReceiveBuffer;
 pub use close::{CloseCode, CloseFrame, CloseOutcome, Timeout};
 pub use config::{Config, Delivery};
 pub use connection::{Connection, Prepared, State, Transmit, TransmitMessage};
+pub use diagnosis::{Explain, Explained};
 pub use error::{ProtocolError, SendError};
 #[cfg(feature = "deflate")]
 pub use extension::deflate::{DeflateConfig, DeflateParams};

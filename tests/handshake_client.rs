@@ -162,7 +162,7 @@ fn a_response_head_has_the_same_limits() {
 #[test]
 fn malformed_heads_are_typed_errors() {
     for (bytes, error) in [
-        (&b"\x15\x03\x01"[..], HeadError::ControlCharacter),
+        (&b"\x15\x03\x01"[..], HeadError::Tls),
         (b"SSH", HeadError::StartLine),
         (b"HTTP 101", HeadError::StartLine),
         (b"\r\nHTTP/1.1 101 x\r\n", HeadError::StartLine),

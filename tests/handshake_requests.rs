@@ -92,7 +92,7 @@ fn a_head_that_comes_byte_by_byte_takes_linear_time() {
 #[test]
 fn malformed_heads_are_typed_errors_with_a_status() {
     for (bytes, error, status) in [
-        (&b"\x16\x03\x01\x02"[..], HeadError::ControlCharacter, 400),
+        (&b"\x16\x03\x01\x02"[..], HeadError::Tls, 400),
         (b"\x00", HeadError::ControlCharacter, 400),
         (b"\xff", HeadError::StartLine, 400),
         (b"hello\r\n", HeadError::StartLine, 400),

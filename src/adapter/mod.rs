@@ -8,7 +8,7 @@ pub mod axum;
 #[cfg(feature = "std")]
 pub mod blocking;
 #[cfg(feature = "std")]
-mod error;
+pub(crate) mod error;
 #[cfg(feature = "futures-io")]
 pub mod futures_io;
 #[cfg(feature = "http")]

@@ -73,7 +73,8 @@ impl RequestError {
             Self::Head(head) => match head {
                 HeadError::TooLarge { .. } | HeadError::TooManyHeaders { .. } => 431,
                 HeadError::HttpVersion => 505,
-                HeadError::ControlCharacter
+                HeadError::Tls
+                | HeadError::ControlCharacter
                 | HeadError::LineEnding
                 | HeadError::StartLine
                 | HeadError::HeaderName

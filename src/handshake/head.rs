@@ -97,7 +97,9 @@ pub enum HeadError {
         /// [`Limits::max_headers`](super::Limits::max_headers).
         limit: usize,
     },
-    /// A control character: most likely not HTTP at all, but for instance TLS.
+    /// The first byte is that of a TLS record: one side speaks TLS, the other does not.
+    Tls,
+    /// A control character: most likely not HTTP at all.
     ControlCharacter,
     /// A line ends in a bare LF, or has a CR within.
     LineEnding,
@@ -118,9 +120,8 @@ impl fmt::Display for HeadError {
             Self::TooManyHeaders { limit } => {
                 write!(f, "the HTTP head has more than {limit} headers")
             }
-            Self::ControlCharacter => {
-                f.write_str("a control character in the HTTP head: is the peer speaking TLS?")
-            }
+            Self::Tls => f.write_str("the first bytes look like TLS, not like HTTP"),
+            Self::ControlCharacter => f.write_str("a control character in the HTTP head"),
             Self::LineEnding => f.write_str("a line of the HTTP head does not end in CR LF"),
             Self::StartLine => f.write_str("the first line is not one of HTTP/1.1"),
             Self::HttpVersion => f.write_str("the HTTP version is neither 1.0 nor 1.1"),

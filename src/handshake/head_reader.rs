@@ -17,6 +17,10 @@ use super::limits::Limits;
 use super::list::is_tchar;
 use crate::ReceiveBuffer;
 
+/// What a TLS record begins with (RFC 8446 §5.1): a server's complaint, a client's greeting.
+const TLS_ALERT: u8 = 21;
+const TLS_HANDSHAKE: u8 = 22;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Request,
@@ -135,6 +139,7 @@ impl HeadReader {
                         return Err(HeadError::StartLine);
                     }
                 }
+                TLS_ALERT | TLS_HANDSHAKE if self.scanned == 1 => return Err(HeadError::Tls),
                 _ => return Err(HeadError::ControlCharacter),
             }
         }
@@ -276,7 +281,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_http_is_refused_at_its_first_bytes() {
-        assert_eq!(error(b"\x16\x03\x01"), HeadError::ControlCharacter);
+        assert_eq!(error(b"\x16\x03\x01"), HeadError::Tls);
+        assert_eq!(error(b"\x15\x03"), HeadError::Tls);
+        assert_eq!(error(b"GET \x16"), HeadError::ControlCharacter);
         assert_eq!(error(b"\0"), HeadError::ControlCharacter);
         assert_eq!(error(b"\x80\x2e"), HeadError::StartLine);
         assert_eq!(error(b" GET"), HeadError::StartLine);
