@@ -159,6 +159,7 @@ pub mod handshake;
 mod mask_keys;
 mod message;
 mod time;
+mod trace;
 mod utf8;
 
 #[cfg(feature = "axum")]

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::queue::PingOnItsWay;
 use crate::config::KeepAlive;
 use crate::time::Timestamp;
+use crate::trace::trace;
 
 /// Each deadline that may be running. Unarmed ones are armed at the next `handle_timeout`, the
 /// only place where the time is known.
@@ -121,11 +122,14 @@ impl Timers {
             Ping::Sent {
                 at, answered: true, ..
             } => {
-                self.round_trip = Some(now.saturating_since(at));
+                let round_trip = now.saturating_since(at);
+                trace!(pong_received(self.pings_sent, round_trip));
+                self.round_trip = Some(round_trip);
                 self.ping = Ping::Due(now.saturating_add(config.interval));
             }
             // It has not left yet, behind bytes that the peer is slow to take.
             Ping::Sent { .. } if ping == PingOnItsWay::Nearer => {
+                trace!(pong_late(self.pings_sent, false));
                 self.ping = Ping::Sent {
                     at: now,
                     deadline: now.saturating_add(config.timeout),
@@ -134,13 +138,17 @@ impl Timers {
             }
             // A peer amid a long message cannot send a pong, but is alive.
             Ping::Sent { at, .. } if heard => {
+                trace!(pong_late(self.pings_sent, true));
                 self.ping = Ping::Sent {
                     at,
                     deadline: now.saturating_add(config.timeout),
                     answered: false,
                 };
             }
-            Ping::Sent { deadline, .. } if now >= deadline => return Some(Expired::Pong),
+            Ping::Sent { deadline, .. } if now >= deadline => {
+                trace!(pong_missed(self.pings_sent));
+                return Some(Expired::Pong);
+            }
             Ping::Sent { .. } => {}
         }
         None

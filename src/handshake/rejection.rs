@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::error::{BuildError, RequestError};
 use super::headers::{HeaderError, Headers};
+use crate::trace::trace;
 
 /// An HTTP response that does not open a WebSocket: an error, a redirect, or a page for a browser.
 ///
@@ -118,6 +119,7 @@ impl Rejection {
         if is_bodiless(self.status) && !body.is_empty() {
             return Err(BuildError::BodyNotAllowed(self.status));
         }
+        trace!(request_rejected(self.status));
         Ok((headers, body))
     }
 }
