@@ -123,6 +123,16 @@
 //! - **Text is UTF-8**, checked as it arrives, even amid a frame, and only once.
 //! - **No unsafe code** (`#![forbid(unsafe_code)]`), no runtime, no clock, no threads.
 //!
+//! # What it tells
+//! Every error and every [`CloseOutcome`] has a short `Display`, with the limit that was hit, and an
+//! [explanation](Explain): what it means and where to look.
+//!
+//! Under the feature `tracing` there are events with the target `sansocket`: handshakes accepted,
+//! invalid, rejected and failed (with their `status`), Close frames and ends (`code`, `reason`,
+//! `outcome`), limits hit (`limit`, `value`), pings and pongs of the keep-alive (`number`,
+//! `round_trip_us`; late at `TRACE`, missed at `WARN`). None is sent for a message, and none is on its
+//! path.
+//!
 //! # Features
 //! | feature | default | what it brings |
 //! |---|---|---|
@@ -137,6 +147,7 @@
 //! | `http` | no | [`http`]: handshakes whose requests and responses an HTTP library reads and writes |
 //! | `hyper` | no | [`hyper`]: upgrades of hyper 1, server and client; brings `http` and `tokio` |
 //! | `axum` | no | [`axum`]: an extractor for axum 0.8; brings `hyper` |
+//! | `tracing` | no | events of the `tracing` crate: see [below](#what-it-tells) |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 

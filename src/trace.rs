@@ -12,7 +12,7 @@ macro_rules! trace {
 
 #[cfg(not(feature = "tracing"))]
 macro_rules! trace {
-    ($event:ident($($argument:expr),*)) => {};
+    ($event:ident($($argument:expr),*)) => {{}};
 }
 
 pub(crate) use trace;

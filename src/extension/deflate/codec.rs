@@ -105,8 +105,11 @@ impl Compressor {
 
     /// Whether the next message may refer to one before it.
     fn has_context(&self) -> bool {
-        let has_begun = |state: &Box<Deflate>| state.total_in() > 0;
-        self.takes_over() && self.state.as_ref().is_some_and(has_begun)
+        let has_begun = self
+            .state
+            .as_ref()
+            .is_some_and(|state| state.total_in() > 0);
+        self.takes_over() && has_begun
     }
 
     /// Compresses a part of a message, so that all of it can be inflated (RFC 7692 §7.2.1); `None`
