@@ -127,6 +127,16 @@
 //! - **Text is UTF-8**, checked as it arrives, even amid a frame, and only once.
 //! - **No unsafe code** (`#![forbid(unsafe_code)]`), no runtime, no clock, no threads.
 //!
+//! # What it tells
+//! Every error and every [`CloseOutcome`] has a short `Display`, with the limit that was hit, and an
+//! [explanation](Explain): what it means and where to look.
+//!
+//! Under the feature `tracing` there are events with the target `sansocket`: handshakes accepted,
+//! invalid, rejected and failed (with their `status`), Close frames and ends (`code`, `reason`,
+//! `outcome`), limits hit (`limit`, `value`), pings and pongs of the keep-alive (`number`,
+//! `round_trip_us`; late at `TRACE`, missed at `WARN`). None is sent for a message, and none is on its
+//! path.
+//!
 //! # Features
 //! | feature | default | what it brings |
 //! |---|---|---|
@@ -143,6 +153,7 @@
 //! | `axum` | no | [`axum`]: an extractor for axum 0.8; brings `hyper` |
 //! | `policy` | no | [`policy`]: reconnection, backoff, limits on connections and rates, graceful shutdown; with `tokio`, a client and a server that have them |
 //! | `json` | no | [`policy::json`]: messages that are JSON, for serde; brings `policy` |
+//! | `tracing` | no | events of the `tracing` crate: see [below](#what-it-tells) |
 //!
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
@@ -168,6 +179,7 @@ mod pings;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod time;
+mod trace;
 mod utf8;
 
 #[cfg(feature = "axum")]

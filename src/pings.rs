@@ -4,6 +4,7 @@
 use core::time::Duration;
 
 use crate::time::Timestamp;
+use crate::trace::trace;
 
 /// How long to wait.
 #[derive(Debug, Clone, Copy)]
@@ -105,20 +106,24 @@ impl Pings {
                 at, answered: true, ..
             } => {
                 let round_trip = now.saturating_since(*at);
+                trace!(pong_received(self.count, round_trip));
                 self.on_round_trip(round_trip);
                 self.missed = 0;
                 self.state = State::Waiting(now.saturating_add(config.interval));
             }
             // It has not left yet, behind bytes that the peer is slow to take.
             State::Sent { at, deadline, .. } if last == OnItsWay::Nearer => {
+                trace!(pong_late(self.count, false));
                 (*at, *deadline) = (now, deadline_from_now);
             }
             // A peer amid a long message cannot answer, but is alive.
             State::Sent { deadline, .. } if heard => {
+                trace!(pong_late(self.count, true));
                 *deadline = deadline_from_now;
                 self.missed = 0;
             }
             State::Sent { deadline, .. } if now >= *deadline => {
+                trace!(pong_missed(self.count));
                 if self.missed >= config.misses {
                     return Some(Due::GiveUp);
                 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use sansocket::blocking::{AcceptError, ConnectError, Error};
 use sansocket::frame::HeaderError as FrameError;
 use sansocket::handshake::{
-    BuildError, HeadError, HeaderError, ListError, RefusedResponse, RequestError, ResponseError,
-    UriError, client, server,
+    BuildError, HeadError, HeaderError, Limits, ListError, RefusedResponse, RequestError,
+    ResponseError, UriError, client, server,
 };
 use sansocket::{
     CloseCode, CloseFrame, CloseOutcome, Config, Connection, Explain, Message, ProtocolError,
@@ -27,7 +27,7 @@ fn assert_distinct<E: Explain + Display>(all: impl IntoIterator<Item = E>) {
         assert!(explanation.len() > 30, "{display}: {explanation}");
         let starts = explanation.chars().next().unwrap();
         assert!(
-            !starts.is_ascii_lowercase() && explanation.ends_with('.'),
+            !starts.is_ascii_lowercase() && explanation.ends_with(['.', '?']),
             "{explanation}"
         );
         for text in [display.as_str(), explanation] {
@@ -72,7 +72,7 @@ fn refused(status: u16) -> RefusedResponse {
 fn request(bytes: &[u8]) -> RequestError {
     let mut rx = ReceiveBuffer::new();
     rx.extend_from_slice(bytes);
-    match server::Handshake::new().receive(&mut rx) {
+    match server::Handshake::new(Limits::new()).receive(&mut rx) {
         server::Progress::Refused(refusal) => refusal.error().clone(),
         other => panic!("{other:?}"),
     }

@@ -12,6 +12,7 @@ use crate::handshake::server::{Acceptance, Accepted, Request};
 use crate::handshake::{BuildError, RefusedResponse, ResponseError, client};
 use crate::mask_keys::OsMaskKeys;
 use crate::time::Timestamp;
+use crate::trace::trace;
 
 /// How long the body of a refusal is waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -102,9 +103,11 @@ impl ClientOpening {
         match self.state {
             // The body has come as far as it will.
             State::Refused(response, _) => ResponseError::Refused(response).into(),
-            State::Handshake(_) => error
-                .unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
-                .into(),
+            State::Handshake(_) => {
+                let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+                trace!(stream_failed(&error));
+                error.into()
+            }
         }
     }
 }

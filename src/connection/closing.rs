@@ -2,6 +2,7 @@
 
 use crate::close::{CloseFrame, CloseOutcome, Timeout};
 use crate::error::ProtocolError;
+use crate::trace::trace;
 
 /// How far a connection has come.
 ///
@@ -52,22 +53,20 @@ impl Closing {
     }
 
     pub(super) fn on_close_received(&mut self, frame: Option<CloseFrame>) {
-        self.outcome.get_or_insert(CloseOutcome::Clean(frame));
+        self.end(CloseOutcome::Clean(frame));
     }
 
     pub(super) fn on_failure(&mut self, error: ProtocolError) {
-        self.outcome.get_or_insert(CloseOutcome::Failed(error));
+        self.end(CloseOutcome::Failed(error));
     }
 
     pub(super) fn on_missing_pong(&mut self) {
-        let outcome = CloseOutcome::TimedOut(Timeout::Pong);
-        self.outcome.get_or_insert(outcome);
+        self.end(CloseOutcome::TimedOut(Timeout::Pong));
     }
 
     /// The peer has had its time to answer our Close frame or to end the transport.
     pub(super) fn on_close_deadline(&mut self) {
-        let outcome = CloseOutcome::TimedOut(Timeout::Close);
-        self.outcome.get_or_insert(outcome);
+        self.end(CloseOutcome::TimedOut(Timeout::Close));
         self.expired = true;
     }
 
@@ -75,8 +74,16 @@ impl Closing {
     pub(super) fn on_eof(&mut self) -> bool {
         self.eof = true;
         let lost = self.outcome.is_none();
-        self.outcome.get_or_insert(CloseOutcome::Lost);
+        self.end(CloseOutcome::Lost);
         lost
+    }
+
+    /// The first outcome is the one.
+    fn end(&mut self, outcome: CloseOutcome) {
+        if self.outcome.is_none() {
+            trace!(ended(&outcome));
+            self.outcome = Some(outcome);
+        }
     }
 
     pub(super) fn outcome(&self) -> Option<&CloseOutcome> {

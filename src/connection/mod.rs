@@ -23,6 +23,7 @@ use crate::config::{Config, Delivery};
 use crate::frame::MAX_HEADER_SIZE;
 use crate::mask_keys::MaskKeys;
 use crate::time::Timestamp;
+use crate::trace::trace;
 
 pub use closing::State;
 pub use prepared::Prepared;
@@ -198,10 +199,12 @@ impl Connection {
             match self.timers.handle_open(now, idle, keep_alive, ping) {
                 None => {}
                 Some(Expired::SendPing(payload)) => {
+                    trace!(ping_sent(payload));
                     self.queue_ping(&payload);
                     self.queue.watch_ping();
                 }
                 Some(Expired::Idle) => {
+                    trace!(idle(idle));
                     let frame = CloseFrame::new(CloseCode::GOING_AWAY, "idle for too long");
                     self.queue_close(Some(&frame));
                 }

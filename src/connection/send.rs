@@ -9,6 +9,7 @@ use crate::close::CloseFrame;
 use crate::error::{ProtocolError, SendError};
 use crate::frame::{Header, MAX_CONTROL_PAYLOAD, MAX_HEADER_SIZE, Opcode, mask};
 use crate::message::{Chunk, Message};
+use crate::trace::trace;
 
 /// A payload of at least this size is transmitted from where it is, in bytes; below it, copying it
 /// behind its header costs a socket less than a second slice to write.
@@ -365,6 +366,7 @@ impl Connection {
             rest.get_mut(..reason.len())?.copy_from_slice(reason);
             body.get(..reason.len().saturating_add(2))
         });
+        trace!(close_sent(frame));
         // §5.5.2: the latest ping is answered, and nothing leaves behind a Close frame.
         self.queue.push_next_pong();
         self.queue_frame(Opcode::Close, true, body.unwrap_or_default());

@@ -12,6 +12,7 @@ use super::rejection::{append, status_line};
 use super::upgrade;
 #[cfg(feature = "deflate")]
 use crate::extension::deflate::{DeflateConfig, DeflateParams};
+use crate::trace::trace;
 
 /// How to accept a [`Request`](super::server::Request).
 ///
@@ -89,6 +90,10 @@ impl Acceptance {
                 params
             });
         let answer = offer.answer(self.subprotocol.as_deref(), extensions)?;
+        trace!(request_accepted(
+            answer.subprotocol(),
+            answer.extensions().len()
+        ));
         let mut headers = upgrade::response_headers(key, &answer);
         headers.extend_checked(&extra);
         let mut response = status_line(101);

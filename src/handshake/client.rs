@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use super::error::{BuildError, ResponseError};
 use super::extension::Extension;
-use super::head::{HttpVersion, ResponseHead};
+use super::head::{HeadError, HttpVersion, ResponseHead};
 use super::head_reader::HeadReader;
 use super::headers::Headers;
 use super::key::Key;
@@ -26,6 +26,7 @@ use super::upgrade;
 use super::uri::WsUri;
 #[cfg(feature = "deflate")]
 use crate::extension::deflate::{DeflateConfig, DeflateParams};
+use crate::trace::trace;
 use crate::{ReceiveBuffer, Timestamp};
 
 /// The request of a client, being put together.
@@ -234,25 +235,27 @@ impl Handshake {
     /// Always give it the same buffer. What comes behind the head stays in it: for the connection
     /// if the WebSocket is open, for [`RefusedResponse::receive_body`] if it was refused.
     pub fn receive(mut self, rx: &mut ReceiveBuffer) -> Progress {
-        match self.read(rx) {
-            Ok(Some(response)) => Progress::Response(response),
-            Ok(None) if self.deadline.has_passed() => Progress::Failed(ResponseError::TimedOut),
-            Ok(None) => Progress::Incomplete(self),
+        let result = match self.read(rx) {
+            Ok(None) if self.deadline.has_passed() => Err(ResponseError::TimedOut),
+            Ok(None) => return Progress::Incomplete(self),
+            Ok(Some(head)) => self.check_answer(head),
+            Err(error) => Err(error.into()),
+        };
+        match told(result) {
+            Ok(response) => Progress::Response(response),
             Err(error) => Progress::Failed(error),
         }
     }
 
-    fn read(&mut self, rx: &mut ReceiveBuffer) -> Result<Option<Response>, ResponseError> {
-        let head = loop {
+    fn read(&mut self, rx: &mut ReceiveBuffer) -> Result<Option<ResponseHead>, HeadError> {
+        loop {
             match self.reader.read_response(rx)? {
                 // RFC 9110 §15.2: other 1xx responses may come before the one that counts. Together
                 // they are held to the size of one head.
                 Some(head) if matches!(head.status, 100 | 102..=199) => {}
-                Some(head) => break head,
-                None => return Ok(None),
+                result => return Ok(result),
             }
-        };
-        self.check_head(head).map(Some)
+        }
     }
 
     /// Checks a response head that somebody else has parsed, as [`receive`](Self::receive) checks
@@ -261,6 +264,10 @@ impl Handshake {
     /// # Errors
     /// The [`ResponseError`]: [`Refused`](ResponseError::Refused) for any status but 101.
     pub fn check_head(&self, head: ResponseHead) -> Result<Response, ResponseError> {
+        told(self.check_answer(head))
+    }
+
+    fn check_answer(&self, head: ResponseHead) -> Result<Response, ResponseError> {
         // §4.1 check 1. To authenticate or to follow a redirect is for the caller.
         if head.status != 101 {
             return Err(ResponseError::Refused(RefusedResponse::new(head).into()));
@@ -289,6 +296,18 @@ impl Handshake {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.deadline.handle(now);
     }
+}
+
+/// The same, when the log has it.
+fn told(result: Result<Response, ResponseError>) -> Result<Response, ResponseError> {
+    match &result {
+        Ok(_response) => trace!(response_accepted(
+            _response.subprotocol(),
+            _response.extensions().len()
+        )),
+        Err(_error) => trace!(response_failed(_error)),
+    }
+    result
 }
 
 /// The response of a server that has accepted; it keeps all rules of RFC 6455 §4.1.

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::error::{BuildError, RequestError};
 use super::headers::{HeaderError, Headers};
+use crate::trace::trace;
 
 /// An HTTP response that does not open a WebSocket: an error, a redirect, or a page for a browser.
 ///
@@ -128,6 +129,7 @@ impl Rejection {
         if is_bodiless(self.status) && !body.is_empty() {
             return Err(BuildError::BodyNotAllowed(self.status));
         }
+        trace!(request_rejected(self.status));
         Ok((headers, body))
     }
 }

@@ -30,6 +30,7 @@ use super::negotiation::Offer;
 use super::rejection::Rejection;
 use super::upgrade;
 use super::uri::{resource_name, split_authority};
+use crate::trace::trace;
 use crate::{ReceiveBuffer, Timestamp};
 
 /// A server that waits for the request of a client.
@@ -90,7 +91,9 @@ impl Handshake {
                 Ok(request) => Progress::Request(request),
                 Err(refusal) => Progress::Refused(refusal),
             },
-            Ok(None) if self.deadline.has_passed() => Progress::Refused(Refusal::timed_out()),
+            Ok(None) if self.deadline.has_passed() => {
+                Progress::Refused(Refusal::new(RequestError::TimedOut, None))
+            }
             Ok(None) => Progress::Incomplete(self),
             Err(error) => Progress::Refused(Refusal::new(error.into(), None)),
         }
@@ -284,6 +287,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(error: RequestError, head: Option<RequestHead>) -> Self {
+        trace!(request_invalid(&error));
         Self {
             error,
             head: head.map(Box::new),
