@@ -32,7 +32,8 @@ fn written() -> Vec<(Side, Vec<u8>)> {
     let asked = request.request().to_vec();
     let mut rx = ReceiveBuffer::new();
     rx.extend_from_slice(&asked);
-    let server::Progress::Request(received) = server::Handshake::new(Limits::new()).receive(&mut rx)
+    let server::Progress::Request(received) =
+        server::Handshake::new(Limits::new()).receive(&mut rx)
     else {
         panic!("not a request");
     };
@@ -43,7 +44,10 @@ fn written() -> Vec<(Side, Vec<u8>)> {
     let mut client = Connection::client(Config::new(), SeededMaskKeys::new([1; 32]));
     client = client.with_deflate(deflate);
     let mut server = Connection::server(Config::new()).with_deflate(deflate);
-    let mut all = vec![(Side::Client, asked), (Side::Server, accepted.response().to_vec())];
+    let mut all = vec![
+        (Side::Client, asked),
+        (Side::Server, accepted.response().to_vec()),
+    ];
     client.send_text(&"all the same ".repeat(50)).unwrap();
     client.ping(b"there?").unwrap();
     all.push((Side::Client, taken(&mut client)));
@@ -95,8 +99,7 @@ const WELL: &[&str] = &[
     "RSV1, masked",
     "text, 650 bytes in",
     "\"all the same all",
-    "binary, 3 bytes in",
-    "ababab",
+    "binary, 3 bytes: ababab",
     "closes: 1000 (normal closure): enough",
     "compressed from 650 bytes",
     "closed by the client: 1000",
@@ -125,9 +128,9 @@ fn two_files_one_after_the_other_are_enough() {
 #[test]
 fn bytes_in_any_pieces_tell_the_same() {
     let whole = analysed(&conversation(written()));
-    let bytes = written().into_iter().flat_map(|(side, bytes)| {
-        bytes.into_iter().map(move |byte| (side, vec![byte]))
-    });
+    let bytes = written()
+        .into_iter()
+        .flat_map(|(side, bytes)| bytes.into_iter().map(move |byte| (side, vec![byte])));
     assert_eq!(analysed(&conversation(bytes.collect())), whole);
 }
 
@@ -135,28 +138,46 @@ fn bytes_in_any_pieces_tell_the_same() {
 fn what_is_wrong_is_said() {
     let mut unmasked = written();
     unmasked[2].1 = vec![0x81, 0x02, b'h', b'i'];
-    says(&analysed(&conversation(unmasked)).1, &["problem: the client broke the protocol", "1002"]);
+    says(
+        &analysed(&conversation(unmasked)).1,
+        &["problem: the client broke the protocol", "1002"],
+    );
 
     let mut refused = written();
     refused[1].1 = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
-    says(&analysed(&conversation(refused)).1, &["server  200 OK", "problem: there is no WebSocket", "proxy"]);
+    says(
+        &analysed(&conversation(refused)).1,
+        &["server  200 OK", "problem: there is no WebSocket", "proxy"],
+    );
 
     let mut stripped = written();
     stripped[0].1 = b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\n".to_vec();
-    says(&analysed(&conversation(stripped)).1, &["problem: the client's request", "proxy"]);
+    says(
+        &analysed(&conversation(stripped)).1,
+        &["problem: the client's request", "proxy"],
+    );
 
     let mut other_key = written();
     let text = String::from_utf8(other_key[1].1.clone()).unwrap();
     other_key[1].1 = text.replace("Accept: ", "Accept: A").into_bytes();
-    says(&analysed(&conversation(other_key)).1, &["problem: there is no WebSocket"]);
+    says(
+        &analysed(&conversation(other_key)).1,
+        &["problem: there is no WebSocket"],
+    );
 
     let mut cut = written();
     cut[4].1.truncate(3);
-    says(&analysed(&conversation(cut)).1, &["the bytes of the client end amid"]);
+    says(
+        &analysed(&conversation(cut)).1,
+        &["the bytes of the client end amid"],
+    );
 
     let mut unanswered = written();
     unanswered.truncate(3);
-    says(&analysed(&conversation(unanswered)).1, &["a ping of the client was not answered"]);
+    says(
+        &analysed(&conversation(unanswered)).1,
+        &["a ping of the client was not answered"],
+    );
 }
 
 #[test]
@@ -172,7 +193,15 @@ fn a_silence_before_the_end_is_named() {
         side: Side::Server,
         what: What::End,
     });
-    says(&analysed(&lost).1, &["without a Close frame", "1006", "60.0 s of silence", "proxy"]);
+    says(
+        &analysed(&lost).1,
+        &[
+            "without a Close frame",
+            "1006",
+            "60.0 s of silence",
+            "proxy",
+        ],
+    );
 }
 
 #[test]
@@ -184,18 +213,31 @@ fn hexadecimal_digits_are_bytes() {
 
 /// A capture of the conversation in segments of 20 bytes: some twice, and each two in the wrong order.
 fn captured(link: DataLink) -> Vec<u8> {
-    let header = PcapHeader { datalink: link, ..PcapHeader::default() };
+    let header = PcapHeader {
+        datalink: link,
+        ..PcapHeader::default()
+    };
     let mut writer = PcapWriter::with_header(Vec::new(), header).unwrap();
     let mut sequences = [1000_u32, u32::MAX - 30];
     let mut number = 0;
     let mut write = |side: Side, sequence: u32, syn: bool, fin: bool, bytes: &[u8]| {
-        let (from, to) = if side == Side::Client { (40_000, 80) } else { (80, 40_000) };
+        let (from, to) = if side == Side::Client {
+            (40_000, 80)
+        } else {
+            (80, 40_000)
+        };
         let mut packet = Vec::new();
         macro_rules! build {
             ($step:expr) => {{
-                let mut step = $step.ipv4([127, 0, 0, 1], [127, 0, 0, 1], 64).tcp(from, to, sequence, 1000);
+                let mut step = $step
+                    .ipv4([127, 0, 0, 1], [127, 0, 0, 1], 64)
+                    .tcp(from, to, sequence, 1000);
                 if syn {
                     step = step.syn();
+                }
+                // Only the first segment of a connection has no ACK.
+                if !(syn && side == Side::Client) {
+                    step = step.ack(1);
                 }
                 if fin {
                     step = step.fin();
@@ -213,7 +255,12 @@ fn captured(link: DataLink) -> Vec<u8> {
                 };
                 struct Ip;
                 impl Ip {
-                    fn ipv4(self, from: [u8; 4], to: [u8; 4], hops: u8) -> etherparse::PacketBuilderStep<etherparse::IpHeaders> {
+                    fn ipv4(
+                        self,
+                        from: [u8; 4],
+                        to: [u8; 4],
+                        hops: u8,
+                    ) -> etherparse::PacketBuilderStep<etherparse::IpHeaders> {
                         PacketBuilder::ipv4(from, to, hops)
                     }
                 }
@@ -223,7 +270,9 @@ fn captured(link: DataLink) -> Vec<u8> {
         }
         number += 1;
         let time = Duration::from_millis(1_700_000_000_000 + number);
-        writer.write_packet(&PcapPacket::new(time, packet.len() as u32, &packet)).unwrap();
+        writer
+            .write_packet(&PcapPacket::new(time, packet.len() as u32, &packet))
+            .unwrap();
     };
     for side in [Side::Client, Side::Server] {
         write(side, sequences[side as usize], true, false, &[]);
@@ -250,7 +299,12 @@ fn captured(link: DataLink) -> Vec<u8> {
 
 #[test]
 fn a_capture_of_any_link_tells_the_same() {
-    for link in [DataLink::ETHERNET, DataLink::NULL, DataLink::LINUX_SLL, DataLink::Unknown(276)] {
+    for link in [
+        DataLink::ETHERNET,
+        DataLink::NULL,
+        DataLink::LINUX_SLL,
+        DataLink::Unknown(276),
+    ] {
         let capture = captured(link);
         let conversations = read_pcap(capture.as_slice(), Some(80)).unwrap();
         assert_eq!(conversations.len(), 1);

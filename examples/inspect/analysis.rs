@@ -41,7 +41,10 @@ pub(crate) fn analyse(conversation: &Conversation, out: impl Write) -> io::Resul
     let mut analysis = Analysis {
         out,
         opening: Opening::Request(ReceiveBuffer::new(), server::Handshake::new(Limits::new())),
-        readers: [Reader::new(Side::Client, None), Reader::new(Side::Server, None)],
+        readers: [
+            Reader::new(Side::Client, None),
+            Reader::new(Side::Server, None),
+        ],
         early: Vec::new(),
         pings: [None, None],
         round_trips: Vec::new(),
@@ -66,7 +69,11 @@ impl<W: Write> Analysis<W> {
     }
 
     fn piece(&mut self, piece: &Piece) -> io::Result<()> {
-        let &Piece { time, side, ref what } = piece;
+        let &Piece {
+            time,
+            side,
+            ref what,
+        } = piece;
         match what {
             What::Bytes(bytes) => {
                 self.bytes(time, side, bytes)?;
@@ -128,7 +135,8 @@ impl<W: Write> Analysis<W> {
                 Ok(())
             }
             (opening @ Opening::Request(..), Side::Server) => {
-                self.problems.push("the server sends before the client has asked".to_owned());
+                self.problems
+                    .push("the server sends before the client has asked".to_owned());
                 self.opening = opening;
                 Ok(())
             }
@@ -148,9 +156,15 @@ impl<W: Write> Analysis<W> {
         bytes: &[u8],
     ) -> io::Result<()> {
         match handshake.receive(&mut rx) {
-            server::Progress::Incomplete(handshake) => self.opening = Opening::Request(rx, handshake),
+            server::Progress::Incomplete(handshake) => {
+                self.opening = Opening::Request(rx, handshake)
+            }
             server::Progress::Request(request) => {
-                self.line(time, Side::Client, &format!("GET {}", request.resource_name()))?;
+                self.line(
+                    time,
+                    Side::Client,
+                    &format!("GET {}", request.resource_name()),
+                )?;
                 for (name, value) in request.headers() {
                     let value = String::from_utf8_lossy(value);
                     self.line(time, Side::Client, &format!("  {name}: {value}"))?;
@@ -160,7 +174,9 @@ impl<W: Write> Analysis<W> {
                         self.early.extend_from_slice(behind(&rx, bytes));
                         self.opening = Opening::Response(ReceiveBuffer::new(), Box::new(asked));
                     }
-                    None => self.problems.push("the request cannot be checked".to_owned()),
+                    None => self
+                        .problems
+                        .push("the request cannot be checked".to_owned()),
                 }
             }
             server::Progress::Refused(refusal) => {
@@ -170,8 +186,12 @@ impl<W: Write> Analysis<W> {
                 }
                 let error = refusal.error();
                 let mut problem = format!("the client's request is none for a WebSocket: {error}");
-                if matches!(error, RequestError::NotAnUpgrade | RequestError::ConnectionHeader) {
-                    problem += "; a proxy that passes it on without `Upgrade` and `Connection` does that";
+                if matches!(
+                    error,
+                    RequestError::NotAnUpgrade | RequestError::ConnectionHeader
+                ) {
+                    problem +=
+                        "; a proxy that passes it on without `Upgrade` and `Connection` does that";
                 }
                 self.problems.push(problem);
             }
@@ -209,7 +229,8 @@ impl<W: Write> Analysis<W> {
                     let line = format!("{} {}", refused.status(), refused.reason());
                     self.line(time, Side::Server, &line)?;
                     if matches!(refused.status(), 200 | 400 | 426) {
-                        problem += "; so answers a server, too, that a proxy asks without `Upgrade`";
+                        problem +=
+                            "; so answers a server, too, that a proxy asks without `Upgrade`";
                     }
                 }
                 self.problems.push(problem);
@@ -228,7 +249,9 @@ impl<W: Write> Analysis<W> {
                 Seen::Ping(payload) => self.pings[side as usize] = Some((time, payload)),
                 Seen::Pong(payload) => self.pong(time, side, &payload)?,
                 Seen::Close(frame) => {
-                    let text = frame.as_ref().map_or("no code".to_owned(), ToString::to_string);
+                    let text = frame
+                        .as_ref()
+                        .map_or("no code".to_owned(), ToString::to_string);
                     self.line(time, side, &format!("  closes: {text}"))?;
                     self.closed.get_or_insert((side, frame));
                 }
@@ -250,7 +273,11 @@ impl<W: Write> Analysis<W> {
             if let (Some(asked), Some(time)) = (asked, time) {
                 let trip = time.saturating_sub(asked);
                 self.round_trips.push(trip);
-                return self.line(Some(time), side, &format!("  answers a ping after {trip:?}"));
+                return self.line(
+                    Some(time),
+                    side,
+                    &format!("  answers a ping after {trip:?}"),
+                );
             }
         }
         Ok(())
@@ -258,8 +285,12 @@ impl<W: Write> Analysis<W> {
 
     fn finish(mut self) -> io::Result<bool> {
         match &self.opening {
-            Opening::Request(..) => self.problems.push("the client's request is not complete".into()),
-            Opening::Response(..) => self.problems.push("the server does not answer the request".into()),
+            Opening::Request(..) => self
+                .problems
+                .push("the client's request is not complete".into()),
+            Opening::Response(..) => self
+                .problems
+                .push("the server does not answer the request".into()),
             Opening::Open | Opening::Failed => {}
         }
         for side in [Side::Client, Side::Server] {
@@ -270,21 +301,33 @@ impl<W: Write> Analysis<W> {
                 let percent = wire as f64 / full.max(1) as f64 * 100.0;
                 line += &format!(", compressed from {full} bytes to {wire} ({percent:.0} %)");
             }
-            if let Some(amid) = reader.amid().filter(|_| !reader.has_failed && !reader.has_closed) {
-                self.problems.push(format!("the bytes of the {side} end {amid}"));
+            if let Some(amid) = reader
+                .amid()
+                .filter(|_| !reader.has_failed && !reader.has_closed)
+            {
+                self.problems
+                    .push(format!("the bytes of the {side} end {amid}"));
             }
             writeln!(self.out, "{line}")?;
             if self.pings[side as usize].is_some() {
-                self.problems.push(format!("a ping of the {side} was not answered"));
+                self.problems
+                    .push(format!("a ping of the {side} was not answered"));
             }
         }
-        if let (Some(least), Some(most)) = (self.round_trips.iter().min(), self.round_trips.iter().max()) {
+        if let (Some(least), Some(most)) =
+            (self.round_trips.iter().min(), self.round_trips.iter().max())
+        {
             writeln!(self.out, "round trips of pings: {least:?} to {most:?}")?;
         }
         if let Some((side, frame)) = &self.closed {
-            let text = frame.as_ref().map_or("no code (1005)".to_owned(), ToString::to_string);
+            let text = frame
+                .as_ref()
+                .map_or("no code (1005)".to_owned(), ToString::to_string);
             writeln!(self.out, "closed by the {side}: {text}")?;
-        } else if matches!(self.opening, Opening::Open) && !self.has_ended && self.problems.is_empty() {
+        } else if matches!(self.opening, Opening::Open)
+            && !self.has_ended
+            && self.problems.is_empty()
+        {
             writeln!(self.out, "still open at the end of the capture")?;
         }
         for problem in &self.problems {
@@ -318,5 +361,9 @@ fn agreed(response: &client::Response) -> Option<DeflateParams> {
 
 /// What of these bytes, the last that came, is behind the head.
 fn behind<'a>(rx: &ReceiveBuffer, bytes: &'a [u8]) -> &'a [u8] {
-    bytes.len().checked_sub(rx.len()).and_then(|at| bytes.get(at..)).unwrap_or_default()
+    bytes
+        .len()
+        .checked_sub(rx.len())
+        .and_then(|at| bytes.get(at..))
+        .unwrap_or_default()
 }

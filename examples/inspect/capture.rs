@@ -71,7 +71,10 @@ pub(crate) fn from_hex(text: &[u8]) -> Result<Vec<u8>, String> {
     if digits.len() % 2 != 0 {
         return Err("an odd number of hexadecimal digits".to_owned());
     }
-    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    Ok(digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect())
 }
 
 /// One direction of a TCP connection, put in order.
@@ -179,24 +182,36 @@ pub(crate) fn read_pcap(file: impl Read, port: Option<u16>) -> Result<Vec<Conver
         let connection = connections.remove(&key)?;
         Some(conversation(key, connection))
     });
-    Ok(conversations.filter(|conversation| !conversation.pieces.is_empty()).collect())
+    Ok(conversations
+        .filter(|conversation| !conversation.pieces.is_empty())
+        .collect())
 }
 
 fn conversation([a, b]: [SocketAddr; 2], connection: Connection) -> Conversation {
     // Whose beginning was not captured: servers have the lower port.
-    let client = connection.client.unwrap_or(if a.port() > b.port() { a } else { b });
+    let client = connection
+        .client
+        .unwrap_or(if a.port() > b.port() { a } else { b });
     let server = if client == a { b } else { a };
     let side = |from| match from == client {
         true => Side::Client,
         false => Side::Server,
     };
     let mut pieces: Vec<Piece> = (connection.pieces.into_iter())
-        .map(|(time, from, what)| Piece { time: Some(time), side: side(from), what })
+        .map(|(time, from, what)| Piece {
+            time: Some(time),
+            side: side(from),
+            what,
+        })
         .collect();
     for (from, stream) in connection.streams {
         if !stream.early.is_empty() {
             let time = pieces.last().and_then(|piece| piece.time);
-            pieces.push(Piece { time, side: side(from), what: What::Gap });
+            pieces.push(Piece {
+                time,
+                side: side(from),
+                what: What::Gap,
+            });
         }
     }
     let name = format!("{client} to {server}");
@@ -213,12 +228,14 @@ fn tcp_segment(link: DataLink, data: &[u8]) -> Option<(SocketAddr, SocketAddr, T
         _ => SlicedPacket::from_ip(data).ok()?,
     };
     let (from, to): (IpAddr, IpAddr) = match packet.net? {
-        NetSlice::Ipv4(ip) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
-        }
-        NetSlice::Ipv6(ip) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
-        }
+        NetSlice::Ipv4(ip) => (
+            ip.header().source_addr().into(),
+            ip.header().destination_addr().into(),
+        ),
+        NetSlice::Ipv6(ip) => (
+            ip.header().source_addr().into(),
+            ip.header().destination_addr().into(),
+        ),
         NetSlice::Arp(_) => return None,
     };
     match packet.transport? {

@@ -44,7 +44,9 @@ pub(crate) struct Reader {
 impl Reader {
     /// For the bytes that this side has sent.
     pub(crate) fn new(side: Side, deflate: Option<DeflateParams>) -> Self {
-        let config = Config::new().max_frame_size(MAX_MESSAGE).max_message_size(MAX_MESSAGE);
+        let config = Config::new()
+            .max_frame_size(MAX_MESSAGE)
+            .max_message_size(MAX_MESSAGE);
         // What reads them is the other side.
         let connection = match side {
             Side::Client => Connection::server(config),
@@ -119,7 +121,10 @@ impl Reader {
             let (kind, size, shown) = match self.connection.receive(&mut self.rx) {
                 Ok(Some(Event::Text(text))) => ("text", text.len(), format!("{:?}", cut(&text))),
                 Ok(Some(Event::Binary(data))) => {
-                    let shown = data.iter().take(SHOWN / 2).map(|byte| format!("{byte:02x}"));
+                    let shown = data
+                        .iter()
+                        .take(SHOWN / 2)
+                        .map(|byte| format!("{byte:02x}"));
                     ("binary", data.len(), shown.collect())
                 }
                 Ok(Some(Event::Ping(payload))) => {
