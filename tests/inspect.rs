@@ -303,11 +303,11 @@ fn a_capture_of_any_link_tells_the_same() {
         DataLink::ETHERNET,
         DataLink::NULL,
         DataLink::LINUX_SLL,
-        DataLink::Unknown(276),
+        DataLink::LINUX_SLL2,
     ] {
         let capture = captured(link);
         let conversations = read_pcap(capture.as_slice(), Some(80)).unwrap();
-        assert_eq!(conversations.len(), 1);
+        assert_eq!(conversations.len(), 1, "{link:?}");
         assert_eq!(conversations[0].name, "127.0.0.1:40000 to 127.0.0.1:80");
         let (is_well, text) = analysed(&conversations[0]);
         says(&text, WELL);

@@ -224,7 +224,7 @@ fn tcp_segment(link: DataLink, data: &[u8]) -> Option<(SocketAddr, SocketAddr, T
         // What is before the IP packet says little, and differs in its size.
         DataLink::NULL | DataLink::LOOP => SlicedPacket::from_ip(data.get(4..)?).ok()?,
         DataLink::LINUX_SLL => SlicedPacket::from_ip(data.get(16..)?).ok()?,
-        DataLink::Unknown(276) => SlicedPacket::from_ip(data.get(20..)?).ok()?,
+        DataLink::LINUX_SLL2 => SlicedPacket::from_ip(data.get(20..)?).ok()?,
         _ => SlicedPacket::from_ip(data).ok()?,
     };
     let (from, to): (IpAddr, IpAddr) = match packet.net? {
