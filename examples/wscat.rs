@@ -33,6 +33,8 @@ usage: wscat URL [OPTIONS]
   --origin ORIGIN            send an origin
   --max-message-size BYTES   the largest message taken (16 MiB)
   --timeout SECONDS          for connecting, and again for the handshake (10)
+  --ping-interval SECONDS    ping after so much silence; the server has 10 seconds to answer
+  -v, --verbose              tell of the handshake, each message, pings and round trips, on stderr
   --ca FILE                  trust the certificates in this PEM file alone, for wss://
   --insecure                 trust any certificate, for wss:// to a server under test
   --no-deflate               no compression (on by default, with the feature `deflate`)
@@ -55,6 +57,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// Lines are taken until so many bytes wait for the server to read.
 const AHEAD: usize = 256 * 1024;
 
+/// How long a server may take to answer a ping.
+const PONG: Duration = Duration::from_secs(10);
+
 /// At the end of stdin, how long a server that owes us answers may keep silent.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -64,6 +69,8 @@ struct Options {
     count: Option<u64>,
     max_message_size: u64,
     timeout: Duration,
+    ping_interval: Option<Duration>,
+    verbose: bool,
     trust: Trust,
 }
 
@@ -113,7 +120,7 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
         }
         lines
     };
-    talk(&mut websocket, &lines, options.count)?;
+    talk(&mut websocket, &lines, options.count, options.verbose)?;
     match websocket.connection().outcome() {
         Some(CloseOutcome::Clean(_)) | None => Ok(()),
         Some(outcome) => Err(WebSocketError::Ended(outcome.clone()).into()),
@@ -121,9 +128,12 @@ fn run(options: Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn connect(options: &Options) -> Result<WebSocket<MaybeTlsStream>, Box<dyn Error>> {
-    let config = Config::new()
+    let mut config = Config::new()
         .max_frame_size(options.max_message_size)
         .max_message_size(options.max_message_size);
+    if let Some(interval) = options.ping_interval {
+        config = config.keep_alive(interval, PONG);
+    }
     let connector = Connector::new()
         .config(config)
         .connect_timeout(options.timeout);
@@ -135,6 +145,12 @@ fn connect(options: &Options) -> Result<WebSocket<MaybeTlsStream>, Box<dyn Error
             eprintln!("{}", String::from_utf8_lossy(refused.body()));
         }
     })?;
+    if options.verbose {
+        eprintln!("> GET {}", options.request.uri());
+        for (name, value) in response.headers() {
+            eprintln!("< {name}: {}", String::from_utf8_lossy(value));
+        }
+    }
     match response.subprotocol() {
         Some(subprotocol) => eprintln!("connected, subprotocol {subprotocol}"),
         None => eprintln!("connected"),
@@ -182,7 +198,14 @@ fn talk(
     websocket: &mut WebSocket<MaybeTlsStream>,
     lines: &Receiver<Line>,
     count: Option<u64>,
+    verbose: bool,
 ) -> Result<(), Box<dyn Error>> {
+    let tell = |what: &dyn std::fmt::Display| {
+        if verbose {
+            eprintln!("{what}");
+        }
+    };
+    let mut round_trip = None;
     let mut stdout = io::stdout().lock();
     let (mut sent, mut received) = (0, 0);
     let mut input_ended = false;
@@ -206,8 +229,10 @@ fn talk(
                 // What was given by --send has been sent: the server decides when to close.
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             };
+            let size = line.len();
             match websocket.feed(line) {
                 Ok(()) => {
+                    tell(&format_args!("> text, {size} bytes"));
                     sent += 1;
                     last_heard = Instant::now();
                 }
@@ -226,11 +251,30 @@ fn talk(
                 websocket.close(CloseCode::NORMAL)?;
             }
         }
+        let measured = websocket.connection().round_trip();
+        if let Some(time) = measured.filter(|_| measured != round_trip) {
+            tell(&format_args!("round trip {time:?}"));
+            round_trip = measured;
+        }
         match websocket.recv_event() {
             Ok(Some(event)) => {
                 let line = match event {
-                    Event::Text(text) => text.into_string(),
-                    Event::Binary(data) => to_hex(&data),
+                    Event::Text(text) => {
+                        tell(&format_args!("< text, {} bytes", text.len()));
+                        text.into_string()
+                    }
+                    Event::Binary(data) => {
+                        tell(&format_args!("< binary, {} bytes", data.len()));
+                        to_hex(&data)
+                    }
+                    Event::Ping(payload) => {
+                        tell(&format_args!("< ping, {} bytes", payload.len()));
+                        continue;
+                    }
+                    Event::Pong(payload) => {
+                        tell(&format_args!("< pong, {} bytes", payload.len()));
+                        continue;
+                    }
                     Event::Close(Some(frame)) => {
                         eprintln!("closed: {frame}");
                         continue;
@@ -269,6 +313,7 @@ impl Options {
         let (mut subprotocols, mut headers, mut origin) = (Vec::new(), Vec::new(), None);
         let mut max_message_size = 16 * 1024 * 1024;
         let mut timeout = Duration::from_secs(10);
+        let (mut ping_interval, mut verbose) = (None, false);
         let mut compression = Compression::new();
         let mut trust = Trust::default();
         let mut args = lexopt::Parser::from_env();
@@ -278,6 +323,14 @@ impl Options {
                 Long("count") => count = Some(args.value()?.parse()?),
                 Long("subprotocol") => subprotocols.push(args.value()?.string()?),
                 Long("header") => headers.push(args.value()?.string()?),
+                Long("ping-interval") => {
+                    let seconds = Duration::from_secs(args.value()?.parse()?);
+                    if seconds.is_zero() {
+                        return Err("--ping-interval is at least 1".into());
+                    }
+                    ping_interval = Some(seconds);
+                }
+                Short('v') | Long("verbose") => verbose = true,
                 Long("origin") => origin = Some(args.value()?.string()?),
                 Long("max-message-size") => max_message_size = args.value()?.parse()?,
                 Long("timeout") => {
@@ -325,6 +378,8 @@ impl Options {
             count,
             max_message_size,
             timeout,
+            ping_interval,
+            verbose,
             trust,
         }))
     }

@@ -211,6 +211,10 @@ fn hexadecimal_digits_are_bytes() {
     assert!(from_hex(b"8g").is_err());
 }
 
+fn size(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap()
+}
+
 /// A capture of the conversation in segments of 20 bytes: some twice, and each two in the wrong order.
 fn captured(link: DataLink) -> Vec<u8> {
     let header = PcapHeader {
@@ -271,7 +275,7 @@ fn captured(link: DataLink) -> Vec<u8> {
         number += 1;
         let time = Duration::from_millis(1_700_000_000_000 + number);
         writer
-            .write_packet(&PcapPacket::new(time, packet.len() as u32, &packet))
+            .write_packet(&PcapPacket::new(time, size(&packet), &packet))
             .unwrap();
     };
     for side in [Side::Client, Side::Server] {
@@ -283,7 +287,7 @@ fn captured(link: DataLink) -> Vec<u8> {
         for segment in bytes.chunks(20) {
             let sequence = &mut sequences[side as usize];
             segments.push((*sequence, segment));
-            *sequence = sequence.wrapping_add(segment.len() as u32);
+            *sequence = sequence.wrapping_add(size(segment));
         }
         for pair in segments.chunks(2) {
             for &(sequence, segment) in pair.iter().rev().chain(pair.first()) {

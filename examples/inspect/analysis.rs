@@ -157,7 +157,7 @@ impl<W: Write> Analysis<W> {
     ) -> io::Result<()> {
         match handshake.receive(&mut rx) {
             server::Progress::Incomplete(handshake) => {
-                self.opening = Opening::Request(rx, handshake)
+                self.opening = Opening::Request(rx, handshake);
             }
             server::Progress::Request(request) => {
                 self.line(

@@ -61,7 +61,7 @@ pub(crate) fn from_hex(text: &[u8]) -> Result<Vec<u8>, String> {
     let mut digits = Vec::new();
     for &byte in text {
         match (byte as char).to_digit(16) {
-            Some(digit) => digits.push(digit as u8),
+            Some(digit) => digits.extend(u8::try_from(digit)),
             None if byte.is_ascii_alphabetic() => {
                 return Err(format!("'{}' is no hexadecimal digit", byte as char));
             }
@@ -75,6 +75,11 @@ pub(crate) fn from_hex(text: &[u8]) -> Result<Vec<u8>, String> {
         .chunks(2)
         .map(|pair| pair[0] << 4 | pair[1])
         .collect())
+}
+
+/// Of a part of a segment, so that it fits.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// One direction of a TCP connection, put in order.
@@ -111,7 +116,7 @@ impl Stream {
             let bytes = self.early.remove(&at).unwrap_or_default();
             if overlap < len {
                 taken.extend_from_slice(&bytes[overlap..]);
-                self.next = Some(next.wrapping_add((len - overlap) as u32));
+                self.next = Some(next.wrapping_add(length(len - overlap)));
             }
         }
     }

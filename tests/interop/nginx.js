@@ -44,7 +44,7 @@ http {
   }
 }
 `);
-  const process = t.spawn('nginx', ['-p', dir, '-e', 'stderr', '-c', path.join(dir, 'nginx.conf')]);
+  const proxy = t.spawn('nginx', ['-p', dir, '-e', 'stderr', '-c', path.join(dir, 'nginx.conf')]);
   for (let tries = 0; ; tries += 1) {
     const socket = net.connect(own, '127.0.0.1');
     const came = await new Promise((resolve) => {
@@ -53,7 +53,7 @@ http {
     });
     socket.destroy();
     if (came) return `ws://127.0.0.1:${own}/`;
-    assert.ok(tries < 100, `nginx does not listen: ${process.stderr}`);
+    assert.ok(tries < 100, `nginx does not listen: ${proxy.stderr}`);
     await sleep(50);
   }
 }

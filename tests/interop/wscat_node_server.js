@@ -71,6 +71,20 @@ check(`${cat}: --count 1 prints one message even when two arrive together`, asyn
   assert.equal((await server.closes.next()).code, 1000);
 });
 
+check(`${cat}: with -v and --ping-interval it tells what passes and how long pings take`, async (t) => {
+  const server = await serve(t, echo);
+  const cat = t.spawn(process.env.WSCAT, [server.url, '-v', '--ping-interval', '1'], 'open');
+  cat.child.stdin.write('one\n');
+  while (!/^round trip .*s$/m.test(cat.stderr)) await sleep(20, t);
+  cat.child.stdin.end();
+  const result = await cat.exited;
+  exits(result, 0);
+  assert.equal(result.stdout, 'one\n');
+  for (const line of [/^> GET ws:/m, /^< upgrade: websocket$/im, /^> text, 3 bytes$/m, /^< text, 3 bytes$/m, /^< pong/m, /^closed: 1000/m]) {
+    assert.match(result.stderr, line);
+  }
+});
+
 check(`${cat}: stdin's lines are sent and their replies printed`, async (t) => {
   const seen = [];
   const server = await serve(t, (ws) => {
