@@ -9,8 +9,8 @@ use std::time::Duration;
 use sansocket::blocking::{AcceptError, ConnectError, Error};
 use sansocket::frame::HeaderError as FrameError;
 use sansocket::handshake::{
-    BuildError, HeadError, HeaderError, Limits, ListError, RefusedResponse, RequestError,
-    ResponseError, UriError, client, server,
+    BuildError, HeadError, HeaderError, Limits, ListError, OriginAllowList, RefusedResponse,
+    RequestError, ResponseError, UriError, client, server,
 };
 use sansocket::{
     CloseCode, CloseFrame, CloseOutcome, Config, Connection, Explain, Message, ProtocolError,
@@ -147,6 +147,7 @@ fn each_end_says_something_of_its_own() {
 #[test]
 fn each_handshake_error_says_something_of_its_own() {
     assert_distinct(HEAD);
+    assert_distinct([OriginAllowList::new(["https://a/"]).unwrap_err()]);
     let list = |error| RequestError::List { header: "x", error };
     let text = String::from("x");
     assert_distinct([

@@ -6,6 +6,8 @@ use super::Explain;
 use crate::adapter::error::Error;
 #[cfg(feature = "handshake")]
 use crate::adapter::error::{AcceptError, ConnectError};
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+use crate::adapter::poll::{ReuniteError, Transport};
 
 impl Explain for Error {
     fn explanation(&self) -> &'static str {
@@ -43,6 +45,13 @@ impl Explain for AcceptError {
             Self::Build(error) => error.explanation(),
             Self::Io(error) => error.explanation(),
         }
+    }
+}
+
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+impl<T: Transport> Explain for ReuniteError<T> {
+    fn explanation(&self) -> &'static str {
+        "Keep the two halves that one split gave together: both come back by into_halves."
     }
 }
 

@@ -1,9 +1,10 @@
 //! The opening handshake: what a request or a response lacks, and what a status means.
 
 use super::Explain;
+use crate::handshake::server::Refusal;
 use crate::handshake::{
-    BuildError, HeadError, HeaderError, ListError, RefusedResponse, RequestError, ResponseError,
-    UriError,
+    BuildError, HeadError, HeaderError, InvalidOrigin, ListError, RefusedResponse, RequestError,
+    ResponseError, UriError,
 };
 
 impl Explain for RefusedResponse {
@@ -197,6 +198,19 @@ impl Explain for RequestError {
                  upgrades (hyper: with_upgrades)."
             }
         }
+    }
+}
+
+impl Explain for Refusal {
+    fn explanation(&self) -> &'static str {
+        self.error().explanation()
+    }
+}
+
+impl Explain for InvalidOrigin {
+    fn explanation(&self) -> &'static str {
+        "Write scheme and host, and the port if it is not the default one, without a slash at the end: \
+         https://chat.example."
     }
 }
 
