@@ -379,3 +379,89 @@ fn a_limit_that_was_hit_is_named_with_its_value() {
         assert_names(error.explanation(), &[name]);
     }
 }
+
+#[test]
+fn what_lies_below_an_error_is_its_source() {
+    use std::error::Error as _;
+
+    let list = |error| RequestError::List { header: "x", error };
+    let answered = |error| ResponseError::List { header: "x", error };
+    let value = HeaderError::Value { name: "x".into() };
+    let reset = || io::Error::from(ErrorKind::ConnectionReset);
+    let masked = ProtocolError::Header(FrameError::ReservedOpcode(3));
+    let pairs: [(Box<dyn std::error::Error>, String); 14] = [
+        (
+            Box::new(RequestError::Head(HeadError::Tls)),
+            HeadError::Tls.to_string(),
+        ),
+        (
+            Box::new(list(ListError::Token)),
+            ListError::Token.to_string(),
+        ),
+        (
+            Box::new(ResponseError::Head(HeadError::Tls)),
+            HeadError::Tls.to_string(),
+        ),
+        (
+            Box::new(answered(ListError::Empty)),
+            ListError::Empty.to_string(),
+        ),
+        (
+            Box::new(BuildError::Header(value.clone())),
+            value.to_string(),
+        ),
+        (Box::new(masked), FrameError::ReservedOpcode(3).to_string()),
+        (Box::new(Error::Io(reset())), reset().to_string()),
+        (Box::new(Error::Protocol(masked)), masked.to_string()),
+        (
+            Box::new(Error::Send(SendError::Full(Message::from("x")))),
+            SendError::Full(()).to_string(),
+        ),
+        (
+            Box::new(Error::Command(SendError::Closing(()))),
+            SendError::Closing(()).to_string(),
+        ),
+        (
+            Box::new(ConnectError::Uri(UriError::Port)),
+            UriError::Port.to_string(),
+        ),
+        (Box::new(ConnectError::Io(reset())), reset().to_string()),
+        (
+            Box::new(ConnectError::Response(ResponseError::WrongAccept)),
+            ResponseError::WrongAccept.to_string(),
+        ),
+        (
+            Box::new(AcceptError::Request(RequestError::Method)),
+            RequestError::Method.to_string(),
+        ),
+    ];
+    for (error, below) in pairs {
+        assert_eq!(
+            error.source().map(ToString::to_string),
+            Some(below),
+            "{error}"
+        );
+    }
+    assert!(RequestError::Method.source().is_none());
+    assert!(ResponseError::WrongAccept.source().is_none());
+    assert!(BuildError::Origin.source().is_none());
+    assert!(Error::Ended(CloseOutcome::Lost).source().is_none());
+    assert!(ConnectError::Secure.source().is_none());
+}
+
+#[test]
+fn a_close_frame_is_told_in_a_line() {
+    let plain = CloseFrame::from(CloseCode::GOING_AWAY);
+    assert_eq!(plain.to_string(), "1001 (going away)");
+    let frame = CloseFrame::new(CloseCode::new(4001).unwrap(), "refresh");
+    assert_eq!(
+        frame.to_string(),
+        "4001 (private to the application): refresh"
+    );
+    let outcome = CloseOutcome::Clean(Some(frame));
+    assert!(
+        outcome
+            .to_string()
+            .contains("4001 (private to the application): refresh")
+    );
+}
