@@ -23,6 +23,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Longer than anything takes: what hangs fails.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 type Client = ReconnectingClient<u64, DuplexStream>;
 
@@ -122,7 +124,8 @@ async fn next_state(client: &mut Client) -> ReconnectState {
 async fn until(client: &mut Client, fits: impl Fn(&ReconnectState) -> bool) -> Vec<Message> {
     let mut messages = Vec::new();
     loop {
-        match client.recv().await.unwrap() {
+        let event = timeout(DAY, client.recv()).await.unwrap();
+        match event.unwrap() {
             ClientEvent::State(state) if fits(&state) => return messages,
             ClientEvent::State(_) => {}
             ClientEvent::Message(message) => messages.push(message),
@@ -139,11 +142,13 @@ async fn beside<R>(client: &mut Client, server: impl Future<Output = R>) -> R {
     tokio::select! {
         done = server => done,
         () = async { while client.recv().await.is_some() {} } => panic!("the client has given up"),
+        () = sleep(DAY) => panic!("nothing happens any more"),
     }
 }
 
 async fn text(server: &mut WebSocket<DuplexStream>) -> String {
-    match server.recv().await.unwrap().unwrap() {
+    let message = timeout(DAY, server.recv()).await.unwrap();
+    match message.unwrap().unwrap() {
         Message::Text(text) => text,
         other => panic!("{other:?}"),
     }
@@ -411,6 +416,7 @@ async fn without_a_network_no_attempt_is_made_and_then_one_at_once() {
     let server = beside(&mut client, net.accept()).await;
     client.set_offline(true);
     assert_eq!(next_state(&mut client).await, ReconnectState::Offline);
+    assert!(client.connection().is_none());
     drop(server);
     client.send("meanwhile").unwrap();
     assert!(timeout(3600 * SECOND, client.recv()).await.is_err());
@@ -425,7 +431,9 @@ async fn without_a_network_no_attempt_is_made_and_then_one_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn closing_sends_what_waits_first_and_receives_what_comes() {
-    let (mut client, mut net) = net();
+    // One message is all that the connection queues.
+    let config = Config::new().write_limit(1);
+    let (mut client, mut net) = net_with(4096, config, |reconnect| reconnect);
     let server = tokio::spawn(async move {
         let mut server = net.accept().await;
         server.send("early").await.unwrap();
@@ -514,20 +522,23 @@ async fn a_server_that_does_not_answer_the_heartbeat_is_connected_to_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn more_than_the_connection_takes_at_once_leaves_bit_by_bit() {
-    let config = Config::new().write_limit(100);
-    let (client, mut net) = net_with(64, config, |reconnect| reconnect);
-    let mut client = client.outbox(Outbox::new(10_000, 1_000_000));
-    for number in 0..1000 {
-        client.send(format!("message {number}")).unwrap();
-    }
-    beside(&mut client, async {
-        let mut server = net.accept().await;
+    // The stream takes less than the connection has queued, or all of it at once.
+    for capacity in [64, 4096] {
+        let config = Config::new().write_limit(100);
+        let (client, mut net) = net_with(capacity, config, |reconnect| reconnect);
+        let mut client = client.outbox(Outbox::new(10_000, 1_000_000));
         for number in 0..1000 {
-            assert_eq!(text(&mut server).await, format!("message {number}"));
+            client.send(format!("message {number}")).unwrap();
         }
-    })
-    .await;
-    assert!(client.waiting().is_empty());
+        beside(&mut client, async {
+            let mut server = net.accept().await;
+            for number in 0..1000 {
+                assert_eq!(text(&mut server).await, format!("message {number}"));
+            }
+        })
+        .await;
+        assert!(client.waiting().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -592,9 +603,18 @@ async fn a_sink_in_another_task_waits_for_room_and_wakes_who_receives() {
     }
     assert_eq!(text(&mut server).await, "later");
     let mut sink = sender.await.unwrap();
-    sink.close().await.unwrap();
-    assert_eq!(server.recv().await.unwrap(), None);
-    receiver.await.unwrap();
+    for message in ["x", "y", "z"] {
+        sink.feed(message.into()).await.unwrap();
+    }
+    let (closed, ()) = tokio::join!(sink.close(), async {
+        for message in ["x", "y", "z"] {
+            assert_eq!(text(&mut server).await, message);
+        }
+    });
+    closed.unwrap();
+    let end = timeout(DAY, server.recv()).await.unwrap();
+    assert_eq!(end.unwrap(), None);
+    timeout(DAY, receiver).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
