@@ -158,7 +158,8 @@
 //! Without features the crate is `no_std` + `alloc` and depends on `bytes` alone.
 
 extern crate alloc;
-#[cfg(feature = "std")]
+// The library that compresses needs it too.
+#[cfg(any(feature = "deflate", feature = "std"))]
 extern crate std;
 
 mod adapter;
