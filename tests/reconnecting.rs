@@ -413,11 +413,13 @@ async fn what_belongs_to_this_connection_goes_before_all_that_waits() {
 #[tokio::test(start_paused = true)]
 async fn without_a_network_no_attempt_is_made_and_then_one_at_once() {
     let (mut client, mut net) = net();
-    let server = beside(&mut client, net.accept()).await;
+    let server = tokio::spawn(async move { (net.accept().await, net) });
+    online(&mut client).await;
+    let (mut server, mut net) = server.await.unwrap();
     client.set_offline(true);
     assert_eq!(next_state(&mut client).await, ReconnectState::Offline);
     assert!(client.connection().is_none());
-    drop(server);
+    assert!(server.recv().await.is_err());
     client.send("meanwhile").unwrap();
     assert!(timeout(3600 * SECOND, client.recv()).await.is_err());
     let start = Instant::now();
@@ -477,7 +479,9 @@ async fn closing_without_a_connection_ends_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_while_it_closes_is_not_made_again() {
     let (mut client, mut net) = net();
-    let server = beside(&mut client, net.accept()).await;
+    let server = tokio::spawn(async move { net.accept().await });
+    online(&mut client).await;
+    let server = server.await.unwrap();
     client.close(CloseCode::NORMAL);
     drop(server);
     let stopped = |state: &_| *state == ReconnectState::Disconnected(GaveUp::Stopped);
