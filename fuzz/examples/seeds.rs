@@ -294,10 +294,18 @@ fn write_lists() -> Result<()> {
     Ok(())
 }
 
+/// How many kinds of them there are.
+const OPERATIONS: u32 = 13;
+
 /// An operation of `pair`, by one end or the other, as `Arbitrary` reads it.
 fn operation(second: bool, op: u32, arguments: &[&[u8]]) -> Vec<u8> {
     let arguments = arguments.concat();
-    [&[1, u8::from(second)][..], &variant(op, 12), &arguments].concat()
+    [
+        &[1, u8::from(second)][..],
+        &variant(op, OPERATIONS.into()),
+        &arguments,
+    ]
+    .concat()
 }
 
 /// Conversations that chance seldom comes upon, in every role, delivery and compression.
@@ -311,7 +319,7 @@ fn write_scenes() -> Result<()> {
         let to_first = [op(true, 9, &all[..1]), op(false, 10, &all)].concat();
         let to_second = [op(false, 9, &all[..1]), op(true, 10, &all)].concat();
         let pings = [op(true, 4, &[&[3]]), op(true, 4, &[&[0]])].concat();
-        let scenes: [Vec<Vec<u8>>; 5] = [
+        let scenes: [Vec<Vec<u8>>; 6] = [
             // Two pongs wait, the second of them for the first to leave, when a message is lent.
             vec![
                 pings.clone(),
@@ -352,6 +360,18 @@ fn write_scenes() -> Result<()> {
                 op(false, 8, &[&[21]]),
                 op(false, 8, &[&[200]]),
             ],
+            // Prepared messages among others, which may refer to what came before.
+            vec![
+                op(false, 0, &[&medium(900)]),
+                op(false, 12, &[&medium(900)]),
+                op(false, 0, &[&medium(900)]),
+                op(false, 0, &[&medium(900)]),
+                op(false, 12, &[&large]),
+                op(false, 12, &[&short(1)]),
+                op(false, 1, &[&medium(9000)]),
+                to_second.clone(),
+                to_second.clone(),
+            ],
             // Closing while messages are under way in both directions.
             vec![
                 op(false, 0, &[&short(1)]),
@@ -384,17 +404,17 @@ fn write_operations() -> Result<()> {
         let mut bytes: Vec<u8> = (0..3).map(|_| below(256) as u8).collect();
         for _ in 0..3 + i * 3 / 4 {
             bytes.extend([1, below(2) as u8]);
-            let op = below(24).min(23);
+            let op = below(2 * OPERATIONS);
             // Writing and reading as often as all others.
-            let op = if op >= 12 { 9 + op % 2 } else { op };
-            bytes.extend(variant(op, 12));
-            if op <= 3 {
+            let op = if op >= OPERATIONS { 9 + op % 2 } else { op };
+            bytes.extend(variant(op, OPERATIONS.into()));
+            if op <= 3 || op == 12 {
                 bytes.extend([below(2) as u8, below(256) as u8]);
                 let size = [0, 0, 0, 1, 1, 2][below(6) as usize];
                 bytes.extend(variant(size, 3));
                 bytes.extend((0..if size == 1 { 2 } else { 1 }).map(|_| below(256) as u8));
             }
-            let more = [0, 0, 6, 1, 1, 0, 0, 1, 1, 2, 3, 2][op as usize];
+            let more = [0, 0, 6, 1, 1, 0, 0, 1, 1, 2, 3, 2, 0][op as usize];
             bytes.extend((0..more).map(|_| below(256) as u8));
         }
         write("pair", &format!("operations-{i}"), &[&bytes])?;

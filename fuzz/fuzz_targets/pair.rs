@@ -28,6 +28,7 @@ enum Op {
     /// or brings so much; and so many events are received.
     Read(u16, u8),
     Cut(u16),
+    Prepared(Content),
 }
 
 // Compression, the options of each end, and what happens, to the first or the second.
@@ -42,6 +43,7 @@ fuzz_target!(|input: (u8, [u8; 2], Vec<(bool, Op)>)| {
             Op::Send(content) => end.send(content.make(&mut left)),
             Op::Owned(content) => end.send_owned(content.make(&mut left)),
             Op::Lend(content, steps) if !was_cut => end.lend(content.make(&mut left), steps),
+            Op::Prepared(content) => end.send_prepared(content.make(&mut left)),
             Op::Part(content, last) => end.send_part(content.make(&mut left), last),
             Op::Ping(size) => end.ping(size),
             Op::Close => _ = end.connection.close(CloseCode::NORMAL),

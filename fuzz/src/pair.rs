@@ -8,8 +8,8 @@ use arbitrary::Arbitrary;
 use bytes::{Buf, Bytes};
 use sansocket::frame::Header;
 use sansocket::{
-    Chunk, CloseOutcome, Config, Connection, Data, Event, Message, ProtocolError, ReceiveBuffer,
-    SendError, Timestamp,
+    Chunk, CloseOutcome, Config, Connection, Data, Event, Message, Prepared, ProtocolError,
+    ReceiveBuffer, SendError, Timestamp,
 };
 
 use crate::Flags;
@@ -204,6 +204,17 @@ impl End {
             assert!(error.into_message().as_bytes() == message.1);
             why
         });
+        self.note(message, false, true, queued, result);
+    }
+
+    /// Sends what is prepared for many, though this end is the only one that gets it.
+    pub fn send_prepared(&mut self, message: (bool, Vec<u8>)) {
+        let queued = self.connection.queued();
+        let prepared = match data(message.0, &message.1) {
+            Data::Text(text) => Prepared::new(text),
+            Data::Binary(data) => Prepared::new(data),
+        };
+        let result = self.connection.send_prepared(&prepared);
         self.note(message, false, true, queued, result);
     }
 

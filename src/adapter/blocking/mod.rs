@@ -71,6 +71,7 @@
 
 mod end;
 mod io;
+mod prepared;
 mod transport;
 mod websocket;
 

@@ -11,7 +11,7 @@ use super::io::{Io, Moved};
 use super::transport::Transport;
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseFrame;
-use crate::connection::{Connection, MAX_READ_HINT, Prepared};
+use crate::connection::{Connection, MAX_READ_HINT};
 use crate::error::SendError;
 use crate::message::{Chunk, Data, Event, Message};
 
@@ -260,23 +260,6 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
-    /// Sends a message that has been [prepared](Prepared) for many connections, and flushes.
-    ///
-    /// # Errors
-    /// As for [`send`](Self::send), but nothing comes back.
-    pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        self.command(|end| Ok(end.connection.send_prepared(message).map(|()| true)?))
-    }
-
-    /// Queues a message that has been [prepared](Prepared) for many connections, to leave with the next
-    /// flush or receive.
-    ///
-    /// # Errors
-    /// As for [`send_prepared`](Self::send_prepared).
-    pub fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        self.command(|end| Ok(end.connection.send_prepared(message).map(|()| false)?))
-    }
-
     /// Queues a part of a message and flushes.
     ///
     /// # Errors
@@ -326,7 +309,7 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// Gives a command, again if there was no room, and flushes if it says so.
-    fn command(
+    pub(super) fn command(
         &mut self,
         mut command: impl FnMut(&mut End<S>) -> Result<bool, Error>,
     ) -> Result<(), Error> {
