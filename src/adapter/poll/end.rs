@@ -6,20 +6,17 @@ use alloc::sync::Arc;
 use core::task::{Context, Poll, Waker, ready};
 use std::io::{self, ErrorKind};
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use super::super::READ_SIZE;
 use super::super::error::{Error, ended};
-use super::commands::taken;
 use super::io::Io;
 use super::spare;
 use super::transport::Transport;
 use super::wakers::{Role, Wakers};
 use crate::buffer::ReceiveBuffer;
 use crate::close::CloseOutcome;
-use crate::connection::{Connection, Lent, State, Whole};
-use crate::error::SendError;
-use crate::message::{Data, Message};
+use crate::connection::{Connection, State, Whole};
 #[cfg(feature = "deflate")]
 use {crate::time::Timestamp, core::time::Duration};
 
@@ -40,7 +37,7 @@ pub(in super::super) struct End<T: Transport> {
     /// Who waits to send has been told that the connection ends.
     is_ending: bool,
     /// Bytes that were queued can no longer leave: a frame may be cut short, so nothing may follow.
-    broken: Option<ErrorKind>,
+    pub(super) broken: Option<ErrorKind>,
     /// When to give back compressors, unless bytes move before.
     #[cfg(feature = "deflate")]
     pause: Option<Timestamp>,
@@ -196,192 +193,8 @@ impl<T: Transport> End<T> {
         }
     }
 
-    /// Waits until all that is queued has been written and flushed.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let mut is_registered = false;
-        loop {
-            self.handle_timeout();
-            if let Poll::Ready(result) = self.poll_transmit(Role::Send) {
-                return Poll::Ready(Ok(result?));
-            }
-            // Mostly there is nothing to wait for, and no need to register; if there is, what could
-            // have been missed meanwhile is looked at again.
-            if !is_registered {
-                self.wakers.register(Role::Send, cx);
-                self.heed();
-                is_registered = true;
-            } else if !self.poll_deadline() {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    /// Waits until a command has been taken: it gives `false` as long as there is no room.
-    pub(super) fn poll_command(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut command: impl FnMut(&mut Connection) -> Result<bool, Error>,
-    ) -> Poll<Result<(), Error>> {
-        loop {
-            match command(&mut self.connection) {
-                Ok(true) => return Poll::Ready(Ok(())),
-                Ok(false) => {}
-                Err(error) => return self.refuse(error),
-            }
-            let queued = self.connection.queued();
-            match self.poll_flush(cx) {
-                Poll::Ready(result) => result?,
-                Poll::Pending if self.connection.queued() < queued => {}
-                // A deadline has closed it: there will be no room any more.
-                Poll::Pending if self.connection.state() != State::Open => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    /// Nothing more can be sent, but the answer to the peer's Close frame may wait.
-    fn refuse(&mut self, error: Error) -> Poll<Result<(), Error>> {
-        let _ = self.poll_transmit(Role::Send);
-        Poll::Ready(Err(error))
-    }
-
-    /// Waits until the message has been taken out of its place.
-    pub(super) fn poll_feed(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Message>,
-    ) -> Poll<Result<(), Error>> {
-        if let Some(message) = message {
-            spare::fill_queue(&mut self.connection, message.len());
-        }
-        let result = self.poll_command(cx, |connection| taken(connection.send_from(message)));
-        result.map_err(|error| match (error, message.take()) {
-            (Error::Command(error), Some(message)) => error.map(|()| message).into(),
-            (error, _) => error,
-        })
-    }
-
-    /// Waits until a message has been taken out of its place, and all has been written and flushed.
-    #[inline(always)]
-    pub(super) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Message>,
-    ) -> Poll<Result<(), Error>> {
-        self.handle_timeout();
-        if let (Some(owned), None) = (&*message, self.broken) {
-            spare::fill_queue(&mut self.connection, owned.len());
-            let result = match self.connection.queue_or_keep(message) {
-                Ok(None) => self.write_queue(Role::Send),
-                Ok(Some(payload)) => self.write_owned(payload),
-                // For those below to find out.
-                Err(_) => Poll::Pending,
-            };
-            if let Poll::Ready(result) = result {
-                return Poll::Ready(Ok(result?));
-            }
-        }
-        self.go_on_with_owned(cx, message)
-    }
-
-    #[cold]
-    fn go_on_with_owned(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Message>,
-    ) -> Poll<Result<(), Error>> {
-        ready!(self.poll_feed(cx, message))?;
-        self.poll_flush(cx)
-    }
-
-    /// Writes the queue, and behind it a payload.
-    #[inline(never)]
-    fn write_owned(&mut self, payload: Bytes) -> Poll<io::Result<()>> {
-        let mut cx = Context::from_waker(&self.waker);
-        let mut transmit = self.connection.transmit_owned(payload);
-        let (result, has_moved) = self.io.poll_write_all(&mut cx, &mut transmit);
-        drop(transmit);
-        self.on_transmitted(Role::Send, result, has_moved)
-    }
-
-    /// Waits until a message that is lent has been taken, and all has been written and flushed.
-    #[inline(always)]
-    pub(super) fn poll_send_lent(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Data<'_>>,
-    ) -> Poll<Result<(), Error>> {
-        let Some(lent) = *message else {
-            return self.poll_flush(cx);
-        };
-        self.handle_timeout();
-        match self.start_lent(lent) {
-            Ok(Poll::Ready(Ok(()))) => {
-                *message = None;
-                Poll::Ready(Ok(()))
-            }
-            other => self.go_on_with_lent(cx, message, other),
-        }
-    }
-
-    #[cold]
-    fn go_on_with_lent(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Data<'_>>,
-        mut started: Result<Poll<io::Result<()>>, SendError>,
-    ) -> Poll<Result<(), Error>> {
-        while let Some(lent) = *message {
-            match started {
-                Ok(flushed) => {
-                    *message = None;
-                    if let Poll::Ready(result) = flushed {
-                        return Poll::Ready(Ok(result?));
-                    }
-                    break;
-                }
-                Err(SendError::Full(())) => {
-                    let len = lent.as_bytes().len();
-                    ready!(self.poll_command(cx, |connection| taken(connection.may_queue(len))))?;
-                }
-                Err(error) => return self.refuse(error.into()),
-            }
-            self.handle_timeout();
-            started = self.start_lent(lent);
-        }
-        self.poll_flush(cx)
-    }
-
-    /// Writes what is queued and a message, from where it is; what the stream does not take is queued.
-    #[inline(always)]
-    fn start_lent(&mut self, message: Data<'_>) -> Result<Poll<io::Result<()>>, SendError> {
-        if let Some(kind) = self.broken {
-            self.connection.may_queue(0)?;
-            return Ok(Poll::Ready(Err(kind.into())));
-        }
-        spare::fill_queue(&mut self.connection, message.as_bytes().len());
-        match self.connection.queue_or_lend(message)? {
-            Lent::Nothing => Ok(self.write_queue(Role::Send)),
-            lent => Ok(self.write_lent(message, lent)),
-        }
-    }
-
-    /// Writes the queue, and behind it what is lent.
-    #[inline(never)]
-    fn write_lent(&mut self, message: Data<'_>, lent: Lent) -> Poll<io::Result<()>> {
-        let mut cx = Context::from_waker(&self.waker);
-        let mut transmit = self.connection.transmit_lent(message, lent);
-        let (result, has_moved) = self.io.poll_write_all(&mut cx, &mut transmit);
-        if let Poll::Ready(Err(_)) = result {
-            // Nothing more will leave, so that there is no use in a copy.
-            transmit.advance(usize::MAX);
-        }
-        drop(transmit);
-        self.on_transmitted(Role::Send, result, has_moved)
-    }
-
     /// Writes what is queued, as much as the stream takes.
-    fn poll_transmit(&mut self, role: Role) -> Poll<io::Result<()>> {
+    pub(super) fn poll_transmit(&mut self, role: Role) -> Poll<io::Result<()>> {
         match self.broken {
             Some(kind) => self.on_transmitted(role, Poll::Ready(Err(kind.into())), false),
             None => self.write_queue(role),
@@ -389,7 +202,7 @@ impl<T: Transport> End<T> {
     }
 
     #[inline(always)]
-    fn write_queue(&mut self, role: Role) -> Poll<io::Result<()>> {
+    pub(super) fn write_queue(&mut self, role: Role) -> Poll<io::Result<()>> {
         let mut cx = Context::from_waker(&self.waker);
         let mut transmit = self.connection.transmit();
         let (result, has_moved) = self.io.poll_write_all(&mut cx, &mut transmit);
@@ -397,7 +210,7 @@ impl<T: Transport> End<T> {
     }
 
     #[inline(always)]
-    fn on_transmitted(
+    pub(super) fn on_transmitted(
         &mut self,
         role: Role,
         mut result: Poll<io::Result<()>>,
@@ -453,7 +266,7 @@ impl<T: Transport> End<T> {
         }
     }
 
-    fn handle_timeout(&mut self) {
+    pub(super) fn handle_timeout(&mut self) {
         // Without a deadline there is no need to know the time.
         if self.connection.poll_timeout().is_some() {
             self.connection.handle_timeout(self.io.now());
@@ -462,7 +275,7 @@ impl<T: Transport> End<T> {
 
     /// Gives back what a waiting connection does not need, and watches the next deadline; gives
     /// whether it has come.
-    fn poll_deadline(&mut self) -> bool {
+    pub(super) fn poll_deadline(&mut self) -> bool {
         spare::release_queue(&mut self.connection);
         let deadline = self.connection.poll_timeout();
         #[cfg(feature = "deflate")]

@@ -10,6 +10,7 @@ mod end;
 mod io;
 mod prepared;
 mod recv;
+mod sending;
 mod spare;
 mod split;
 mod stream;
