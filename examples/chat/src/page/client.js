@@ -92,6 +92,7 @@ class ChatClient extends EventTarget {
     socket?.close();
     clearInterval(this.pinging);
     clearTimeout(this.deadline);
+    this.deadline = undefined; // no ping is under way
     clearTimeout(this.stable);
     clearTimeout(this.retry);
     this.roundTrip = undefined;

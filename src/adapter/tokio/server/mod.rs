@@ -76,8 +76,9 @@ type OnError = Box<dyn Fn(Option<SocketAddr>, &AcceptError) + Send + Sync>;
 /// never waits for a client.
 ///
 /// A connection counts until its task has ended. A peer that sends more than it may is told 1008, and
-/// nothing of it is delivered any more. Whatever the task awaits of its WebSocket, the server has it
-/// closed when it shuts down, or evicts the connection; those that don't end in time are dropped.
+/// nothing that comes behind that message is delivered. Whatever the task awaits of its WebSocket, the
+/// server has it closed when it shuts down, or evicts the connection; a shutdown drops those that don't
+/// end in time. A handler that awaits other things alone is not evicted before it ends.
 ///
 /// That accepting fails, since there are no file descriptors left, say, is no end: it goes on after
 /// a pause.
